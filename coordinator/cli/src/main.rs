@@ -1,0 +1,2 @@
+//! Part of Cutover.
+fn main() {}
