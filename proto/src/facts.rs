@@ -1,0 +1,108 @@
+//! What an agent reports about its host: the inventory that plans are made from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeName, RunId};
+
+/// Everything an agent reports about its node. Schema `node-facts/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// The node.
+    pub node: NodeName,
+    /// Version of the agent.
+    pub agent_version: String,
+    /// The host's own name.
+    pub hostname: String,
+    /// The host's network addresses, to recognise its sessions on a database.
+    pub addresses: Vec<String>,
+    /// The Java that the policy starts servers with, and whether it is there.
+    pub java_home: Option<String>,
+    /// Free bytes in the backup folder.
+    pub backup_free_bytes: u64,
+    /// The homes asked for, or all that the policy names and that exist.
+    pub homes: Vec<HomeFacts>,
+}
+
+/// One Carbon installation directory. Fields are empty where the home does not tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeFacts {
+    /// Absolute path.
+    pub path: String,
+    /// Whether anything stands there.
+    pub exists: bool,
+    /// `bin/version.txt`: "WSO2 Data Services Server v3.2.0" gives this product …
+    pub product: String,
+    /// … and this version.
+    pub version: String,
+    /// `bin/wso2carbon-version.txt`: the kernel's version.
+    pub kernel: String,
+    /// `carbon.xml` `/Server/ServerKey`.
+    pub server_key: String,
+    /// `carbon.xml` `/Server/Ports/Offset`.
+    pub port_offset: u16,
+    /// Ports the server listens on when up: https first.
+    pub ports: Vec<u16>,
+    /// The running server, believed only when its command line names this home.
+    pub server: Option<ServerProcess>,
+    /// The hold on it, if any.
+    pub hold: Option<HoldFacts>,
+    /// Every data source in `repository/conf/datasources/*-datasources.xml`: Carbon loads them all.
+    pub datasources: Vec<DatasourceFacts>,
+    /// JNDI name in `user-mgt.xml`.
+    pub user_datasource: Option<String>,
+    /// JNDI names in `registry.xml`, by `dbConfig` name.
+    pub registry_datasources: BTreeMap<String, String>,
+    /// The `dbConfig` that `registry.xml` uses.
+    pub registry_current: Option<String>,
+    /// Ids of the folders in `repository/tenants`.
+    pub tenants: Vec<i64>,
+    /// Jar files in `repository/components/lib`.
+    pub libraries: Vec<String>,
+    /// Bytes in the home.
+    pub bytes: u64,
+    /// Free bytes on its file system.
+    pub free_bytes: u64,
+    /// Whether Secure Vault is set up (`conf/security/secret-conf.properties`).
+    pub secure_vault: bool,
+    /// What would start this server by itself: unit files and cron tables that name the home.
+    pub restart_managers: Vec<String>,
+    /// What could not be read, and why.
+    pub problems: Vec<String>,
+}
+
+/// A server process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerProcess {
+    /// Process id.
+    pub pid: u32,
+    /// Its start, in clock ticks since boot: with the pid it names one process for ever.
+    pub started_ticks: u64,
+}
+
+/// A durable promise that a server stays down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldFacts {
+    /// The run that wants it.
+    pub run: RunId,
+}
+
+/// One data source of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasourceFacts {
+    /// File under the home.
+    pub file: String,
+    /// `name`.
+    pub name: String,
+    /// `jndiConfig/name`.
+    pub jndi: String,
+    /// JDBC URL, without any password in it.
+    pub url: String,
+    /// Account.
+    pub user: String,
+    /// JDBC driver class.
+    pub driver: String,
+    /// Alias, when the password is under Secure Vault.
+    pub password_alias: Option<String>,
+}

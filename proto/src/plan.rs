@@ -1,0 +1,301 @@
+//! A plan: guide, upgrade file and inventory compiled into phases of steps. Immutable, hashed, with no choice
+//! left to make.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeName, Sha256Hex, StepId};
+use crate::step::{BlobRef, NodeAction, SecretRef};
+
+/// Schema name of a plan document.
+pub const PLAN_SCHEMA: &str = "plan/1";
+
+/// A compiled upgrade. Its hash is that of its canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The upgrade's name.
+    pub name: String,
+    /// The guide it follows; empty for a single action (`cutover do`).
+    pub guide: String,
+    /// What the guide calls its order, or `copy-first`.
+    pub order: String,
+    /// One paragraph: what happens to production.
+    pub summary: String,
+    /// The nodes, manager first.
+    pub nodes: Vec<NodeName>,
+    /// The databases.
+    pub databases: Vec<PlanDatabase>,
+    /// Steps at work at the same time in a phase.
+    pub parallel: u32,
+    /// Node failures tolerated before a phase holds.
+    pub failures: u32,
+    /// The phases, in order; each is a barrier.
+    pub phases: Vec<PlanPhase>,
+    /// The step after which undo is not offered.
+    pub point_of_no_return: Option<StepId>,
+    /// The downtime expected, in seconds, and how it was reckoned.
+    pub downtime: Option<DowntimeForecast>,
+    /// What the operator should know.
+    pub notes: Vec<String>,
+}
+
+/// What a predicted downtime is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimeForecast {
+    /// Seconds in all.
+    pub secs: u64,
+    /// Name of a part and its seconds.
+    pub parts: Vec<(String, u64)>,
+}
+
+/// A database of the upgrade, with its staging.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDatabase {
+    /// Name in the upgrade file.
+    pub name: String,
+    /// Data source in the homes.
+    pub datasource: String,
+    /// `mysql` or `postgres`.
+    pub engine: String,
+    /// The database in use.
+    pub production: DatabaseAddress,
+    /// The empty one that becomes the new production.
+    pub staging: DatabaseAddress,
+    /// Migration scripts, in order. Empty when the schema is already at the new version's level.
+    pub scripts: Vec<PlanScript>,
+    /// Why scripts run or not.
+    pub scripts_why: String,
+    /// Identity of the production database when the plan was made: another one is refused.
+    pub production_identity: String,
+    /// Identity of the staging database when the plan was made.
+    pub staging_identity: String,
+}
+
+/// URL and secret of one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseAddress {
+    /// `ENGINE://USER@HOST[:PORT]/DATABASE`.
+    pub url: String,
+    /// Where the password is.
+    pub password: SecretRef,
+}
+
+/// A migration script of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanScript {
+    /// The content.
+    pub blob: BlobRef,
+    /// Statements in it.
+    pub statements: u32,
+    /// Whether it ships with the guide.
+    pub bundled: bool,
+}
+
+/// A barrier: all its steps end before the next phase starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPhase {
+    /// Name, as in design.md section 6.
+    pub name: String,
+    /// Whether a person must approve before it starts.
+    pub approval: bool,
+    /// The steps.
+    pub steps: Vec<PlanStep>,
+}
+
+/// Where a step is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On a node, by its agent.
+    Node(NodeName),
+    /// On a database, by the coordinator.
+    Database(String),
+    /// In the coordinator itself.
+    Coordinator,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Node(node) => node.fmt(f),
+            Place::Database(name) => write!(f, "database {name}"),
+            Place::Coordinator => f.write_str("coordinator"),
+        }
+    }
+}
+
+/// Production or staging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseRole {
+    /// The database in use.
+    Production,
+    /// The empty database that becomes the new production.
+    Staging,
+}
+
+impl fmt::Display for DatabaseRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DatabaseRole::Production => "production",
+            DatabaseRole::Staging => "staging",
+        })
+    }
+}
+
+/// What the coordinator does on a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum DatabaseAction {
+    /// Same engine, same charset rules, not the same database, staging empty, accounts able to do the work.
+    Verify,
+    /// Nobody but Cutover is connected: the database's own session list is the proof (promise 1).
+    ProveAlone {
+        /// Which database.
+        role: DatabaseRole,
+    },
+    /// Back production up and prove the backup by restoring it.
+    Backup,
+    /// Run the migration scripts.
+    Migrate {
+        /// On which database.
+        role: DatabaseRole,
+    },
+    /// Copy production to staging.
+    Copy,
+    /// Prove that staging equals production.
+    Compare,
+    /// Check tables, columns and row rules (data of the guide, as `cutover-database` reads it).
+    Checkpoint {
+        /// On which database.
+        role: DatabaseRole,
+        /// The checks.
+        checks: serde_json::Value,
+    },
+    /// The new servers are on staging and nobody is on production.
+    ProveServing {
+        /// Number of nodes that must be seen on staging.
+        nodes: u32,
+    },
+}
+
+impl DatabaseAction {
+    /// The action's name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            DatabaseAction::Verify => "verify-databases",
+            DatabaseAction::ProveAlone { .. } => "prove-alone",
+            DatabaseAction::Backup => "backup-database",
+            DatabaseAction::Migrate { .. } => "migrate",
+            DatabaseAction::Copy => "copy-database",
+            DatabaseAction::Compare => "compare-databases",
+            DatabaseAction::Checkpoint { .. } => "checkpoint",
+            DatabaseAction::ProveServing { .. } => "prove-serving",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepAction {
+    /// By the agent of a node.
+    Node(NodeAction),
+    /// By the coordinator on a database.
+    Database(DatabaseAction),
+    /// Nothing but the record: the point of no return itself.
+    Finalize,
+}
+
+impl StepAction {
+    /// The action's name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StepAction::Node(action) => action.kind(),
+            StepAction::Database(action) => action.kind(),
+            StepAction::Finalize => "finalize",
+        }
+    }
+}
+
+/// How a step is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reversal {
+    /// It changed nothing, or what it made is kept on purpose.
+    Nothing,
+    /// It has an undo.
+    Undo,
+    /// After it, undo is not offered.
+    PointOfNoReturn,
+}
+
+/// One step: the smallest unit with its own undo and proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// `PHASE.WHAT@PLACE`.
+    pub id: StepId,
+    /// One line for people.
+    pub title: String,
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub action: StepAction,
+    /// How it is taken back.
+    pub reversal: Reversal,
+    /// In words: what undo does.
+    pub undo: String,
+    /// Whether `cutover skip` is allowed.
+    pub skippable: bool,
+    /// How long it may take before it counts as failed, in seconds.
+    pub deadline_secs: u64,
+    /// Steps of the same phase that must have ended first.
+    pub after: Vec<StepId>,
+    /// The sentences of WSO2's guide that it carries out.
+    pub sentences: Vec<String>,
+}
+
+impl Plan {
+    /// The canonical JSON: what is hashed, stored and sent.
+    #[must_use]
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// SHA-256 of the canonical JSON.
+    #[must_use]
+    pub fn hash(&self) -> Sha256Hex {
+        Sha256Hex::of(&self.canonical())
+    }
+
+    /// Every step, in plan order.
+    pub fn steps(&self) -> impl Iterator<Item = &PlanStep> {
+        self.phases.iter().flat_map(|phase| &phase.steps)
+    }
+
+    /// A step by its id.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&PlanStep> {
+        self.steps().find(|step| &step.id == id)
+    }
+
+    /// A database by its name.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Option<&PlanDatabase> {
+        self.databases.iter().find(|database| database.name == name)
+    }
+
+    /// How many steps each node has.
+    #[must_use]
+    pub fn steps_per_place(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for step in self.steps() {
+            *counts.entry(step.place.to_string()).or_insert(0) += 1;
+        }
+        counts
+    }
+}
