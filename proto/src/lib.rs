@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod convert;
+pub mod crash;
 pub mod facts;
 pub mod ids;
 pub mod pb;
