@@ -124,11 +124,14 @@ async fn verify(
     slots: &Semaphore,
 ) -> Result<PeerStream, Refusal> {
     tcp.set_nodelay(true).map_err(Refusal::Broken)?;
-    // Silent connections wait here, outside the slots, or a handful of them would keep everyone out.
-    timeout(PATIENCE, tcp.readable())
+    // Silent connections wait here, outside the slots, or a handful of them would keep everyone out. Peeking
+    // waits for a real byte; `readable` may return without one.
+    let first = timeout(PATIENCE, tcp.peek(&mut [0]))
         .await
-        .map_err(|_| Refusal::Silent)?
-        .map_err(Refusal::Broken)?;
+        .map_err(|_| Refusal::Silent)?;
+    if first.map_err(Refusal::Broken)? == 0 {
+        return Err(Refusal::Silent);
+    }
     let _slot = slots.acquire().await.map_err(|_| Refusal::Silent)?;
     let acceptor = TlsAcceptor::from(tls.current());
     let stream = timeout(PATIENCE, acceptor.accept(tcp))

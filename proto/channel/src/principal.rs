@@ -75,14 +75,12 @@ impl FromStr for Principal {
 }
 
 fn check_name(name: &str, at_sign: bool) -> Result<(), NameError> {
-    let refused = || NameError {
-        name: name.chars().take(NAME_MAX).collect(),
-    };
+    let shown = || name.chars().take(NAME_MAX).flat_map(char::escape_debug).collect();
     let allowed =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') || (at_sign && c == '@');
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !begins_well || name.len() > NAME_MAX || !name.chars().all(allowed) {
-        return Err(refused());
+        return Err(NameError { name: shown() });
     }
     Ok(())
 }
@@ -94,7 +92,7 @@ fn check_name(name: &str, at_sign: bool) -> Result<(), NameError> {
      beginning with a letter or digit"
 )]
 pub struct NameError {
-    /// The name as given, cut to the longest allowed length.
+    /// The name as given, cut to the longest allowed length, with control characters escaped.
     pub name: String,
 }
 
@@ -187,5 +185,11 @@ mod tests {
         for name in ["", "-a", ".a", "a b", "a/b", "é", "a\n", &"a".repeat(65)] {
             assert!(Principal::node(name).is_err(), "{name:?}");
         }
+        assert!(
+            !Principal::node("a\nforged log line")
+                .unwrap_err()
+                .to_string()
+                .contains('\n')
+        );
     }
 }

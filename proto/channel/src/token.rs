@@ -24,7 +24,6 @@ const CHECK_LEN: usize = 4;
 const TEXT_MAX: usize = 16 * 1024;
 
 /// A token in clear: shown once, then only on its way to the agent.
-#[derive(Debug)]
 pub struct JoinToken {
     id: TokenId,
     secret: TokenSecret,
@@ -156,6 +155,16 @@ impl JoinToken {
 impl fmt::Display for JoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "join token {}", self.id)
+    }
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinToken")
+            .field("id", &self.id)
+            .field("coordinator", &self.coordinator)
+            .field("ca", &self.ca_fingerprint())
+            .finish_non_exhaustive()
     }
 }
 
