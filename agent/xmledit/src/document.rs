@@ -191,32 +191,38 @@ impl Document {
         }
     }
 
-    /// The alias that protects a target.
-    ///
-    /// An element's alias is about its text. Tomcat's `Connector` has its `keystorePass` protected by an alias on
-    /// the element, `Server.Service.Connector.keystorePass`: the last part names the attribute. Where no attribute
-    /// is named so, whatever looks like a password counts as protected; other attributes, such as a port, do not.
+    /// The alias that protects a target. An element's alias is about its text.
     pub(crate) fn alias_of(&self, target: Target) -> Option<String> {
-        let id = target.element();
-        let alias = self.tree.secret_alias(&self.text, id)?;
-        let attributes = &self.tree.elements[id].attributes;
-        let span = attributes[alias].value.clone();
-        let text = value::attribute(&self.text, span.clone()).unwrap_or_else(|_| self.text[span].to_owned());
-        let named = text.rsplit('.').next().unwrap_or_default();
-        let local = |index: usize| split_name(&self.text[attributes[index].name.clone()]).1;
-        let protected = match target {
-            Target::Element(_) => true,
-            Target::Attribute { index, .. } if index == alias => true,
-            Target::Attribute { index, .. } => {
-                let names_one = (0..attributes.len()).any(|other| local(other).eq_ignore_ascii_case(named));
-                if names_one {
-                    local(index).eq_ignore_ascii_case(named)
-                } else {
-                    looks_secret(local(index))
-                }
+        match target {
+            Target::Element(id) => self.element_alias(id).map(|(_, alias)| alias),
+            Target::Attribute { element, index } => {
+                let span = self.tree.elements[element].attributes[index].name.clone();
+                self.attribute_alias(element, Some(index), split_name(&self.text[span]).1)
             }
-        };
-        protected.then_some(text)
+        }
+    }
+
+    /// The alias that protects attribute `local` of an element, which is attribute `index` if it is there.
+    ///
+    /// Tomcat's `Connector` has its `keystorePass` protected by an alias on the element,
+    /// `Server.Service.Connector.keystorePass`: the last part names the attribute. Where it names none of the
+    /// element's, whatever looks like a password counts as protected; other attributes, such as a port, do not.
+    pub(crate) fn attribute_alias(&self, id: usize, index: Option<usize>, local: &str) -> Option<String> {
+        let (at, alias) = self.element_alias(id)?;
+        let named = alias.rsplit('.').next().unwrap_or_default();
+        let is_named = |name: &str| name.eq_ignore_ascii_case(named);
+        let mut attributes = self.tree.elements[id].attributes.iter();
+        let names_one = attributes.any(|a| is_named(split_name(&self.text[a.name.clone()]).1));
+        let protected = index == Some(at) || is_named(local) || (!names_one && looks_secret(local));
+        protected.then_some(alias)
+    }
+
+    /// The alias on an element, and which of its attributes says so.
+    fn element_alias(&self, id: usize) -> Option<(usize, String)> {
+        let at = self.tree.secret_alias(&self.text, id)?;
+        let span = self.tree.elements[id].attributes[at].value.clone();
+        let alias = value::attribute(&self.text, span.clone());
+        Some((at, alias.unwrap_or_else(|_| self.text[span].to_owned())))
     }
 
     fn own_path(&self, target: Target, paths: &[Path]) -> Path {

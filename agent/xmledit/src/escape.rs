@@ -64,3 +64,6 @@ pub(crate) fn attribute(value: &str, quote: char) -> String {
 pub(crate) fn cdata(value: &str, ending: LineEnding) -> Option<String> {
     (!value.contains("]]>") && !value.contains('\r')).then(|| value.replace('\n', ending.as_str()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::chars::is_blank;
 use crate::document::{Document, LookupError};
 use crate::lookup::{Target, View};
-use crate::path::{Name, Path};
+use crate::path::{Name, Operand, Path, Predicate, Relative, Step};
 use crate::tree::is_namespace_declaration;
 use crate::value;
 
@@ -115,75 +115,70 @@ impl Document {
 const IDENTITIES: [&str; 3] = ["@name", "name", "@id"];
 
 fn canonical(view: View<'_>, id: usize, parent: Option<&Path>) -> Path {
-    let name = view.local_name(id);
-    let plain = child(parent, name, "");
-    for identity in IDENTITIES {
-        let Some(predicate) = identify(view, id, identity) else {
-            continue;
-        };
-        if let Some(path) =
-            child(parent, name, &predicate).filter(|path| view.find(path) == [Target::Element(id)])
-        {
-            return path;
-        }
-    }
-    if let Some(path) = plain
-        .clone()
-        .filter(|path| view.find(path) == [Target::Element(id)])
-    {
-        return path;
-    }
-    let siblings = view.tree.elements[id]
-        .parent
-        .map_or(&[][..], |parent| &view.tree.elements[parent].children);
-    let position = siblings
-        .iter()
-        .filter(|other| **other <= id && view.local_name(**other) == name)
-        .count();
-    child(parent, name, &format!("[{position}]"))
-        .or(plain)
-        .unwrap_or_else(|| root(name))
-}
-
-fn child(parent: Option<&Path>, name: &str, predicate: &str) -> Option<Path> {
-    let step: Path = format!("/{name}{predicate}").parse().ok()?;
     let mut steps = parent.map(|parent| parent.steps.clone()).unwrap_or_default();
-    steps.extend(step.steps);
-    Some(Path {
+    steps.push(canonical_step(view, id));
+    Path {
         steps,
         attribute: None,
-    })
-}
-
-fn root(name: &str) -> Path {
-    let name = Name {
-        namespace: None,
-        local: name.to_owned(),
-    };
-    Path {
-        steps: vec![crate::path::Step {
-            name,
-            predicates: Vec::new(),
-        }],
-        attribute: None,
     }
 }
 
-fn identify(view: View<'_>, id: usize, identity: &str) -> Option<String> {
+/// A step that finds element `id` and no other below its parent.
+fn canonical_step(view: View<'_>, id: usize) -> Step {
+    let name = Name {
+        namespace: None,
+        local: view.local_name(id).to_owned(),
+    };
+    let siblings = view.tree.elements[id]
+        .parent
+        .map_or(vec![id], |parent| view.tree.elements[parent].children.clone());
+    let plain = Step {
+        name,
+        predicates: Vec::new(),
+    };
+    let identified = IDENTITIES
+        .iter()
+        .filter_map(|identity| identify(view, id, identity));
+    let named = identified.map(|predicate| Step {
+        predicates: vec![predicate],
+        ..plain.clone()
+    });
+    let unique = |step: &Step| view.filter(siblings.clone(), step) == [id];
+    if let Some(step) = named.chain([plain.clone()]).find(unique) {
+        return step;
+    }
+    let alike = view.filter(siblings.clone(), &plain);
+    let position = alike.iter().take_while(|other| **other <= id).count();
+    Step {
+        predicates: vec![Predicate::Position(position)],
+        ..plain
+    }
+}
+
+fn identify(view: View<'_>, id: usize, identity: &str) -> Option<Predicate> {
     let local = identity.trim_start_matches('@');
     let name = Name {
         namespace: None,
         local: local.to_owned(),
     };
-    let target = if identity.starts_with('@') {
-        Target::Attribute {
-            element: id,
-            index: view.attribute(id, &name)?,
-        }
+    let (relative, target) = if identity.starts_with('@') {
+        let index = view.attribute(id, &name)?;
+        let relative = Relative {
+            steps: Vec::new(),
+            attribute: Some(name),
+        };
+        (relative, Target::Attribute { element: id, index })
     } else {
         let children = &view.tree.elements[id].children;
-        Target::Element(*children.iter().find(|child| view.local_name(**child) == local)?)
+        let child = children.iter().find(|child| view.local_name(**child) == local)?;
+        (
+            Relative {
+                steps: vec![name],
+                attribute: None,
+            },
+            Target::Element(*child),
+        )
     };
     let value = view.value(target).ok().filter(|value| !value.is_empty())?;
-    Path::quote(&value).map(|quoted| format!("[{identity}={quoted}]"))
+    Path::quote(&value).map(|_| Predicate::Equals(relative, Operand::Literal(value)))
 }

@@ -105,7 +105,8 @@ impl<'d> View<'d> {
                 .is_none_or(|wanted| namespace() == wanted)
     }
 
-    fn filter(self, candidates: Vec<usize>, step: &Step) -> Vec<usize> {
+    /// Those of `candidates` that a step keeps, in their order.
+    pub(crate) fn filter(self, candidates: Vec<usize>, step: &Step) -> Vec<usize> {
         let mut left: Vec<usize> = candidates
             .into_iter()
             .filter(|id| self.has_name(*id, &step.name))

@@ -31,6 +31,9 @@ pub(crate) fn parse(text: &str) -> Result<Tree, ParseError> {
     Ok(builder.tree)
 }
 
+/// Deeper than any configuration, and shallow enough that a path to each element costs little.
+const MAX_DEPTH: usize = 256;
+
 type Step = Result<(), (usize, Reason)>;
 
 struct Builder<'t> {
@@ -68,6 +71,9 @@ impl Builder<'_> {
     fn start(&mut self, span: Span, self_closing: bool) -> Step {
         if self.open.is_empty() && !self.tree.elements.is_empty() {
             return Err((span.start, Reason::SecondRoot));
+        }
+        if self.open.len() == MAX_DEPTH {
+            return Err((span.start, Reason::TooDeep(MAX_DEPTH)));
         }
         let inside = span.start + 1..span.end - if self_closing { 2 } else { 1 };
         let name_length = self.text[inside.clone()]

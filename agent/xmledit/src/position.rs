@@ -12,3 +12,6 @@ pub(crate) fn column_at(text: &str, offset: usize) -> usize {
     let line_start = head.rfind('\n').map_or(0, |newline| newline + 1);
     1 + head[line_start..].chars().count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,6 @@ impl Lengths {
         self.cells[i * self.width + j]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,10 +35,7 @@ impl Document {
             ..path.clone()
         };
         let target = self.one(&element)?.ok_or(EditError::NoMatch { path: element })?;
-        if let Some(alias) = self
-            .alias_of(target)
-            .filter(|alias| alias.rsplit('.').next() == Some(&name.local))
-        {
+        if let Some(alias) = self.attribute_alias(target.element(), None, &name.local) {
             return Err(EditError::Protected {
                 path: path.clone(),
                 line: self.line_of(target),

@@ -120,3 +120,6 @@ impl Document {
         inner.strip_prefix(outer).filter(|step| !step.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests;

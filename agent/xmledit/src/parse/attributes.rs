@@ -67,3 +67,6 @@ fn skip_space(text: &str, at: usize, end: usize) -> usize {
         .find(|c| !is_space(c))
         .map_or(end, |length| at + length)
 }
+
+#[cfg(test)]
+mod tests;

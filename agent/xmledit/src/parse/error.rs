@@ -97,6 +97,9 @@ pub enum Reason {
     /// A DOCTYPE that is not before the root element, or a second one.
     #[error("a DOCTYPE must stand once, before the root element")]
     MisplacedDoctype,
+    /// More levels of elements than any configuration has.
+    #[error("elements are nested more than {0} deep")]
+    TooDeep(usize),
     /// Anything else the tokenizer refuses.
     #[error("the file is not well-formed XML")]
     Malformed,

@@ -50,3 +50,6 @@ pub(crate) fn check(text: &str, span: Span) -> Result<(), (usize, Reason)> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use cutover_xmledit::Document;
 use test_case::test_case;
 
 /// The corpus, or `None` with a loud note when it is not there.
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let beside_workspace = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/carbon-corpus");
     let root = std::env::var_os("CUTOVER_CORPUS").map_or(beside_workspace, PathBuf::from);
     if root.is_dir() {
@@ -102,9 +102,13 @@ const DATASOURCE: &str = "/datasources-configuration/datasources/datasource[name
 const MASTER: &str = "datasources/master-datasources.xml";
 
 /// `old` in the file with `before` and `after` around it, so that it is found only where the live value stands.
-fn expect_edit(name: &str, at: &str, value: &str, (before, old, after): (&str, &str, &str), new: &str) {
+fn expect_edit(name: &str, at: &str, value: &str, around: (&str, &str, &str), new: &str) {
+    expect_edit_in(&format!("carbon-4.2.0/conf/{name}"), at, value, around, new);
+}
+
+fn expect_edit_in(file: &str, at: &str, value: &str, (before, old, after): (&str, &str, &str), new: &str) {
     let Some(root) = corpus() else { return };
-    let bytes = fs::read(root.join("carbon-4.2.0/conf").join(name)).unwrap();
+    let bytes = fs::read(root.join(file)).unwrap();
     let text = String::from_utf8(bytes.clone()).unwrap();
     let around = format!("{before}{old}{after}");
     assert_eq!(text.matches(&around).count(), 1, "the test must name one place");
@@ -249,4 +253,117 @@ fn commented_samples_are_no_leaves() {
             .iter()
             .any(|leaf| leaf.path == path(&format!("{DATASOURCE}/url").replace("[@type='RDBMS']", "")))
     );
+}
+
+#[test]
+fn clustering_is_enabled_and_moved_in_a_crlf_file() {
+    let at = "/axisconfig/clustering/parameter[@name='localMemberPort']";
+    expect_edit(
+        "axis2/axis2.xml",
+        at,
+        "4001",
+        ("<parameter name=\"localMemberPort\">", "4000", "</parameter>\r\n"),
+        "4001",
+    );
+    let at = "/axisconfig/clustering/@enable";
+    expect_edit(
+        "axis2/axis2.xml",
+        at,
+        "true",
+        (
+            "HazelcastClusteringAgent\"\r\n                enable=\"",
+            "false",
+            "\">\r\n",
+        ),
+        "true",
+    );
+}
+
+const RSS: &str = "/wso2-rss/rss-mgt-repository/datasource-config/dataSourceProps/property";
+
+#[test_case("URL", "jdbc:h2:repository/database/RSS_DATABASE;DB_CLOSE_ON_EXIT=FALSE;LOCK_TIMEOUT=60000"; "url")]
+#[test_case("user", "wso2carbon"; "user")]
+#[test_case("password", "wso2carbon"; "password")]
+fn storage_server_metadata_database(property: &str, old: &str) {
+    let file = "ss-1.0.3/conf/etc/rss-config.xml";
+    let before = format!("<property name=\"{property}\">");
+    let at = format!("{RSS}[@name='{property}']");
+    expect_edit_in(file, &at, "new", (&before, old, "</property>"), "new");
+}
+
+#[test]
+fn persistence_dialect_in_an_attribute_with_a_default_namespace() {
+    let file = "ss-1.1.0/conf/etc/persistence.xml";
+    let at = "/persistence/persistence-unit/properties/property[@name='dialect']/@value";
+    let old = (
+        "name=\"dialect\" value=\"",
+        "org.apache.openjpa.jdbc.sql.H2Dictionary",
+        "\" />",
+    );
+    expect_edit_in(
+        file,
+        at,
+        "org.apache.openjpa.jdbc.sql.MySQLDictionary",
+        old,
+        "org.apache.openjpa.jdbc.sql.MySQLDictionary",
+    );
+}
+
+#[test]
+fn administrator_in_user_management() {
+    let at = "/UserManager/Realm/Configuration/AdminUser/UserName";
+    expect_edit(
+        "user-mgt.xml",
+        at,
+        "root",
+        ("<UserName>", "admin", "</UserName>\n"),
+        "root",
+    );
+    let at = "/UserManager/Realm/UserStoreManager[@class='org.wso2.carbon.user.core.jdbc.JDBCUserStoreManager']/Property[@name='PasswordDigest']";
+    expect_edit(
+        "user-mgt.xml",
+        at,
+        "SHA-512",
+        (
+            "<Property name=\"PasswordDigest\">",
+            "SHA-256",
+            "</Property>\n            <Property name=\"StoreSalted",
+        ),
+        "SHA-512",
+    );
+}
+
+#[test]
+fn escaped_regular_expression_is_read_and_left_alone() {
+    let Some(root) = corpus() else { return };
+    let bytes = fs::read(root.join("carbon-4.2.0/conf/user-mgt.xml")).unwrap();
+    let mut document = Document::parse(&bytes).unwrap();
+    let at = path(
+        "/UserManager/Realm/UserStoreManager[@class='org.wso2.carbon.user.core.jdbc.JDBCUserStoreManager']/Property[@name='UsernameJavaRegEx']",
+    );
+    let value = document.text(&at).unwrap().unwrap();
+    assert_eq!(value, r#"^[^~!#$;%^*+={}\\|\\\\<>,\'\"]{3,30}$"#);
+    assert!(document.set(&at, &value).unwrap().is_unchanged());
+    assert_eq!(document.to_bytes(), bytes);
+}
+
+#[test]
+fn default_auto_commit_of_the_newer_kernel_is_added_to_the_older_file() {
+    let at = format!("{DATASOURCE}/defaultAutoCommit");
+    let Some(root) = corpus() else { return };
+    let before = fs::read(root.join("carbon-4.2.0/conf").join(MASTER)).unwrap();
+    let mut document = Document::parse(&before).unwrap();
+    document.ensure(&path(&at), "false").unwrap();
+    let shown = cutover_xmledit::diff(&before, &document.to_bytes(), &[]);
+    let expected = "\
+@@ -23,6 +23,7 @@
+                     <testOnBorrow>true</testOnBorrow>
+                     <validationQuery>SELECT 1</validationQuery>
+                     <validationInterval>30000</validationInterval>
++                    <defaultAutoCommit>false</defaultAutoCommit>
+                 </configuration>
+             </definition>
+         </datasource>
+";
+    assert_eq!(shown, expected);
 }

@@ -15,6 +15,8 @@ mod inserting;
 #[cfg(test)]
 mod leaves;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod parsing;
 #[cfg(test)]
 mod paths;
@@ -24,6 +26,8 @@ mod properties;
 mod protection;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
+mod robustness;
 #[cfg(test)]
 mod setting;
 #[cfg(test)]

@@ -70,8 +70,31 @@ fn parse_when_well_formed_then_text_passes_through(text: &str) {
 }
 
 #[test]
-fn parse_when_deeply_nested_then_still_read() {
-    let depth = 20_000;
-    let text = format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
-    assert_eq!(document(&text).to_bytes(), text.as_bytes());
+fn parse_when_nested_absurdly_then_refused() {
+    let nested = |depth: usize| format!("{}{}", "<a>".repeat(depth), "</a>".repeat(depth));
+    assert_eq!(document(&nested(256)).to_bytes(), nested(256).as_bytes());
+    for depth in [257, 100_000] {
+        assert_eq!(
+            Document::parse(nested(depth).as_bytes()).unwrap_err().reason,
+            Reason::TooDeep(256)
+        );
+    }
+}
+
+#[test]
+fn parse_error_says_where_and_what_to_do() {
+    let message = |bytes: &[u8]| Document::parse(bytes).unwrap_err().to_string();
+    assert_eq!(
+        message(b"<a>\n <b>x & y</b></a>"),
+        "cannot read the XML at line 2, column 7: `&` begins no reference; as a character it must be written `&amp;`"
+    );
+    assert_eq!(
+        message(b"<a>\n <b></a>"),
+        "cannot read the XML at line 2, column 5: the end tag does not match the element opened at line 2"
+    );
+    assert_eq!(
+        message(b"<?xml version='1.0' encoding='EBCDIC'?><a/>"),
+        "cannot read the XML at line 1, column 1: the declared encoding `EBCDIC` is not supported; convert the file \
+         to UTF-8"
+    );
 }

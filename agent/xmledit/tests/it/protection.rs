@@ -83,6 +83,11 @@ fn ensure_when_alias_is_for_the_missing_attribute_then_protected() {
         Err(EditError::Protected { .. })
     ));
     assert!(edited.ensure(&path("/a/@port"), "1").is_ok());
+    let mut edited = document(&format!("<a {VAULT} svns:secretAlias='mine'/>"));
+    assert!(matches!(
+        edited.ensure(&path("/a/@keystorePass"), "y"),
+        Err(EditError::Protected { .. })
+    ));
 }
 
 #[test]
