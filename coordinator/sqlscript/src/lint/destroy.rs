@@ -1,0 +1,117 @@
+//! What removes data: DROP and TRUNCATE.
+
+use super::{Findings, Rule, Severity};
+use crate::code::Code;
+use crate::script::Statement;
+
+pub(super) fn check(findings: &mut Findings, statement: &Statement) {
+    let code = statement.code();
+    for index in 0..code.len() {
+        let begins = index == code.first() || (index > 0 && follows(code, index));
+        if begins && code.is(index, "DROP") {
+            drop(findings, statement, index);
+        } else if begins && code.is(index, "TRUNCATE") {
+            truncate(findings, statement, index);
+        }
+    }
+    if code.starts(code.first(), &["ALTER", "TABLE"]) {
+        columns(findings, statement);
+    }
+}
+
+/// Whether a statement can begin at `index` because of what stands before it.
+fn follows(code: Code<'_>, index: usize) -> bool {
+    code.symbol(index - 1, b';')
+        || code.is_any(index - 1, &["THEN", "ELSE", "BEGIN", "DO", "LOOP"])
+        || (code.is_any(0, &["IF", "WHILE"]) && code.symbol(index - 1, b')'))
+}
+
+fn drop(findings: &mut Findings, statement: &Statement, at: usize) {
+    let code = statement.code();
+    if code.is_any(at + 1, &["DATABASE", "SCHEMA", "USER", "TABLESPACE"]) {
+        findings.add(
+            statement,
+            at,
+            (Severity::Error, Rule::DropDatabase),
+            format!("DROP {} removes more than a migration may", code.word(at + 1)),
+            "take the statement out of the script",
+        );
+        return;
+    }
+    let temporary = code.is(at + 1, "TEMPORARY");
+    if !code.is(at + 1, "TABLE") || temporary {
+        return;
+    }
+    let name = table_name(code, at + 2);
+    findings.add(
+        statement,
+        at,
+        (Severity::Warning, Rule::DropTable),
+        format!("DROP TABLE {name} loses the rows the table holds"),
+        "check that the table is empty or no longer needed; the plan must allow it by name if it is not empty",
+    );
+}
+
+fn truncate(findings: &mut Findings, statement: &Statement, at: usize) {
+    let code = statement.code();
+    let name = table_name(code, if code.is(at + 1, "TABLE") { at + 2 } else { at + 1 });
+    findings.add(
+        statement,
+        at,
+        (Severity::Warning, Rule::Truncate),
+        format!("TRUNCATE {name} loses the rows the table holds"),
+        "check that the table is empty or no longer needed; the plan must allow it by name if it is not empty",
+    );
+}
+
+fn columns(findings: &mut Findings, statement: &Statement) {
+    let code = statement.code();
+    let drops: Vec<usize> = code
+        .outside_parentheses(2)
+        .filter(|index| code.is(*index, "DROP"))
+        .collect();
+    for at in drops {
+        let named = code.is(at + 1, "COLUMN");
+        let other = [
+            "CONSTRAINT",
+            "INDEX",
+            "KEY",
+            "PRIMARY",
+            "FOREIGN",
+            "CHECK",
+            "DEFAULT",
+            "NOT",
+            "PARTITION",
+            "EXPRESSION",
+            "IDENTITY",
+            "UNIQUE",
+        ];
+        if !named && (code.is_any(at + 1, &other) || code.is(at - 1, "ALTER")) || is_column_default(code, at)
+        {
+            continue;
+        }
+        let name = code.name(if named { at + 2 } else { at + 1 }).unwrap_or_default();
+        findings.add(
+            statement,
+            at,
+            (Severity::Warning, Rule::DropColumn),
+            format!("dropping the column {name} loses its values"),
+            "check that nothing needs the values any more",
+        );
+    }
+}
+
+/// `ALTER COLUMN c DROP DEFAULT`.
+fn is_column_default(code: Code<'_>, at: usize) -> bool {
+    code.is_any(at + 1, &["DEFAULT", "NOT", "EXPRESSION", "IDENTITY"])
+}
+
+/// The name at `at`, `IF EXISTS` left out.
+fn table_name(code: Code<'_>, at: usize) -> String {
+    let at = if code.starts(at, &["IF", "EXISTS"]) {
+        at + 2
+    } else {
+        at
+    };
+    code.name(at).unwrap_or_default()
+}
