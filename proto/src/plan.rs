@@ -35,10 +35,21 @@ pub struct Plan {
     pub phases: Vec<PlanPhase>,
     /// The step after which undo is not offered.
     pub point_of_no_return: Option<StepId>,
+    /// When it may be applied.
+    pub window: Option<PlanWindow>,
     /// The downtime expected, in seconds, and how it was reckoned.
     pub downtime: Option<DowntimeForecast>,
     /// What the operator should know.
     pub notes: Vec<String>,
+}
+
+/// A maintenance window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanWindow {
+    /// Day, time and zone of its opening, for example `Sat 01:00 Europe/Berlin`.
+    pub open: String,
+    /// Its length, for example `4h`.
+    pub length: String,
 }
 
 /// What a predicted downtime is made of.
