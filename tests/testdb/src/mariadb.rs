@@ -214,6 +214,8 @@ fn start_daemon(
     extra: &[String],
 ) -> Result<(Daemon, Result<()>)> {
     let log = home.file("mariadbd.log");
+    // Not the shared /tmp: a server that starts removes the temporary tables it finds there, other servers' too.
+    std::fs::create_dir_all(home.file("tmp"))?;
     // Each start's log stands alone, so an earlier failure cannot be mistaken for this one's.
     std::fs::write(&log, "")?;
     let daemon = Daemon::launch(&Launch {
@@ -234,6 +236,7 @@ fn server_args(home: &Home, port: u16, extra: &[String]) -> Vec<String> {
     let mut args = vec![
         "--no-defaults".to_owned(),
         format!("--datadir={}", home.data().display()),
+        format!("--tmpdir={}", home.file("tmp").display()),
         format!("--socket={}", socket(home).display()),
         format!("--pid-file={}", home.file("mariadbd.pid").display()),
         format!("--init-file={}", home.file("init.sql").display()),
@@ -253,8 +256,10 @@ fn server_args(home: &Home, port: u16, extra: &[String]) -> Vec<String> {
 }
 
 fn initialise(programs: &MariaDbPrograms, dir: &Path, options: &[&str]) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
     let mut command = Command::new(&programs.install);
     command
+        .env("TMPDIR", scratch.path())
         .arg("--no-defaults")
         .arg(format!("--datadir={}", dir.display()))
         .args([
