@@ -88,13 +88,16 @@ fn mssql_assignment(findings: &mut Findings, statement: &Statement) {
     for index in 0..code.len() {
         let assigns =
             code.is(index, "SELECT") && code.text(index + 1).starts_with('@') && code.symbol(index + 2, b'=');
+        if !assigns {
+            continue;
+        }
         let end = code
             .outside_parentheses(index)
             .find(|at| code.symbol(*at, b';'))
             .unwrap_or(code.len());
         let reads = code.find(index, &["FROM"]).is_some_and(|from| from < end);
         let aggregate = code.is_any(index + 3, &AGGREGATES);
-        if assigns && reads && !aggregate {
+        if reads && !aggregate {
             row_count(findings, statement, index);
         }
     }

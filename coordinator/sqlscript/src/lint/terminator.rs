@@ -13,7 +13,9 @@ pub(super) fn check(findings: &mut Findings, dialect: Dialect, statement: &State
     if !applies || code.find_anywhere(0, &["BEGIN"]).is_some() {
         return;
     }
-    for index in (0..code.len().saturating_sub(1)).filter(|index| code.symbol(*index, b';')) {
+    // One finding for a statement is enough: the first terminator that does not count says it all.
+    let mut before_last = 0..code.len().saturating_sub(1);
+    if let Some(index) = before_last.find(|index| code.symbol(*index, b';')) {
         findings.add(
             statement,
             index,

@@ -9,6 +9,9 @@ use crate::script::PieceKind;
 
 use super::refused_command;
 
+/// The command that changes what ends a statement.
+const COMMAND: &str = "DELIMITER";
+
 /// Words at a statement's start that the client takes as its own commands.
 const CLIENT_WORDS: [&str; 22] = [
     "SOURCE",
@@ -65,7 +68,7 @@ impl Reader<'_> {
             return self.delimiter();
         }
         if self.is_delimiter_command() {
-            return self.delimiter_command("DELIMITER".len());
+            return self.delimiter_command(COMMAND.len());
         }
         self.lexer.set_between_statements(self.out.is_between());
         let Some(token) = self.lexer.next(Some(&self.delimiter))? else {
@@ -135,13 +138,13 @@ impl Reader<'_> {
     /// Whether the client would take what follows as a DELIMITER command. Inside an open statement only
     /// when the argument is a mark, so that a column called `delimiter` stays a column.
     fn is_delimiter_command(&self) -> bool {
-        let line = self.lexer.line();
-        let Some((word, argument)) = line.split_at_checked("DELIMITER".len()) else {
+        // The line is only looked for behind the word: finding its end for every token is slow in a long one.
+        let word = self.lexer.rest().get(..COMMAND.len());
+        if !word.is_some_and(|word| word.eq_ignore_ascii_case(COMMAND)) {
             return false;
-        };
-        if !word.eq_ignore_ascii_case("DELIMITER")
-            || !(argument.is_empty() || argument.starts_with([' ', '\t']))
-        {
+        }
+        let argument = self.lexer.line().get(COMMAND.len()..).unwrap_or("");
+        if !(argument.is_empty() || argument.starts_with([' ', '\t'])) {
             return false;
         }
         let argument = argument.trim();

@@ -360,3 +360,28 @@ fn dialect_names_when_parsed_then_round_trip() {
     assert_eq!("PostgreSQL".parse(), Ok(Dialect::Postgres));
     assert!("sybase".parse::<Dialect>().is_err());
 }
+
+/// A dump writes all rows of a table in one line; work that grows with its square would take minutes here.
+#[test_case(Dialect::MySql)]
+#[test_case(Dialect::Postgres)]
+#[test_case(Dialect::Oracle)]
+#[test_case(Dialect::Mssql)]
+#[test_case(Dialect::Db2)]
+#[test_case(Dialect::H2)]
+#[test_case(Dialect::Wso2Compat)]
+fn long_lines_when_split_and_linted_then_take_time_in_proportion(dialect: Dialect) {
+    let rows = "(1, 'a', SELECT, b), ".repeat(40_000);
+    let input = format!(
+        "INSERT INTO t VALUES {rows}(2);\n{}",
+        "UPDATE t SET a = 1; ".repeat(20_000)
+    );
+    let started = std::time::Instant::now();
+    let script = split(&input, dialect).unwrap();
+    assert!(script.statements.len() >= 2);
+    assert!(!crate::lint(&script).is_empty());
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+}
