@@ -108,18 +108,21 @@ fn edit(home: &Path, path: &str, values: impl FnOnce(&Element) -> Result<Edits>)
 }
 
 fn carbon_values(root: &Element, spec: &HomeSpec) -> Result<Edits> {
-    let value = |path: &[&str], value: String| -> Result<(Range<usize>, String)> {
-        let element = root
-            .at(path)
-            .with_context(|| format!("there is no {}", path.join("/")))?;
-        Ok((element.content.clone(), value))
-    };
-    Ok(vec![
-        value(&["Name"], spec.product.clone())?,
-        value(&["ServerKey"], spec.key())?,
-        value(&["Version"], spec.version.clone())?,
-        value(&["Ports", "Offset"], spec.offset.to_string())?,
-    ])
+    let mut edits = Edits::new();
+    for (path, value) in [
+        (&["Name"][..], spec.product.clone()),
+        (&["ServerKey"], spec.key()),
+        (&["Version"], spec.version.clone()),
+        (&["Ports", "Offset"], spec.offset.to_string()),
+    ] {
+        match root.at(path) {
+            Some(element) => edits.push((element.content.clone(), value)),
+            // The kernel's own file of the older generation has no key.
+            None if path == ["ServerKey"] => {}
+            None => bail!("there is no {}", path.join("/")),
+        }
+    }
+    Ok(edits)
 }
 
 fn database_values(root: &Element, database: &Database) -> Result<Edits> {
