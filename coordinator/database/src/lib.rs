@@ -1,6 +1,33 @@
 //! Work on the production and staging databases of an upgrade: who is connected, what is in them, backup and
 //! restore, migration scripts, checkpoints. The coordinator's own store is not here.
 
+pub mod backup;
+pub mod checkpoint;
+mod connection;
+pub mod error;
+pub mod facts;
+mod fingerprint;
+pub mod journal;
+mod literal;
+mod privileges;
+pub mod reach;
+pub mod schema_level;
+pub mod script;
+pub mod sessions;
+pub mod staging;
 pub mod target;
+pub mod tools;
 
+pub use backup::{BackupReceipt, backup, lapsed, restore_into, verify_by_restore};
+pub use checkpoint::{CheckResult, Checkpoint, RowRule, Verdict, check};
+pub use error::{DatabaseError, Kind};
+pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
+pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal};
+pub use privileges::Privileges;
+pub use reach::{Reach, reach};
+pub use schema_level::SchemaLevel;
+pub use script::{RunOptions, ScriptError, ScriptReport, run_script};
+pub use sessions::{OwnSession, OwnSessions, Session, foreign_sessions};
+pub use staging::{Problem, ProblemCode, ProvenStaging, compatible, drop_all_objects};
 pub use target::{Engine, Target, TargetError};
+pub use tools::{ToolFacts, Tools};
