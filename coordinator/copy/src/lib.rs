@@ -1,1 +1,123 @@
-//! Part of Cutover.
+//! Copy of a production database into an empty staging database, and the comparison that proves it.
+//!
+//! Rows travel as a stream, never through a file. Every table is loaded by one statement in one transaction, so
+//! a table in staging is whole or empty. What the engines can do better themselves is left to them: schema text
+//! comes from `SHOW CREATE` and `pg_dump`, checksums are computed inside the servers.
+
+mod compare;
+mod error;
+mod mysql;
+mod options;
+mod postgres;
+mod progress;
+mod workers;
+
+pub use compare::{Comparison, TableComparison, TableSum};
+pub use error::CopyError;
+pub use options::{CopyOptions, CopyReport, CopyWay};
+pub use progress::{CopyProgress, NoProgress};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cutover_database::{Engine, Target};
+use tokio_util::sync::CancellationToken;
+
+/// Copies everything in `from` into the empty database `to`.
+///
+/// The caller has proven that `to` is empty and that nobody writes to `from`. After an error the staging
+/// database has to be emptied before the next attempt; the error says which tables are whole.
+///
+/// # Errors
+/// [`CopyError`] names the table, the database and the remedy.
+pub async fn copy(
+    from: &Target,
+    to: &Target,
+    options: &CopyOptions,
+    progress: Arc<dyn CopyProgress>,
+    cancel: &CancellationToken,
+) -> Result<CopyReport, CopyError> {
+    same_engine(from, to)?;
+    let started = Instant::now();
+    let work = async {
+        match from.engine {
+            Engine::MySql => mysql::copy(from, to, options, progress, cancel).await,
+            Engine::Postgres => postgres::copy(from, to, options, progress, cancel).await,
+        }
+    };
+    let mut report = cancellable(Box::pin(work), cancel).await?;
+    report.millis = millis(started);
+    Ok(report)
+}
+
+/// Compares two databases: objects and their definitions, row counts, checksums, sequence positions.
+///
+/// # Errors
+/// When a side cannot be read; a difference is not an error.
+pub async fn compare(
+    a: &Target,
+    b: &Target,
+    options: &CopyOptions,
+    progress: Arc<dyn CopyProgress>,
+    cancel: &CancellationToken,
+) -> Result<Comparison, CopyError> {
+    same_engine(a, b)?;
+    let work = async {
+        match a.engine {
+            Engine::MySql => mysql::compare(a, b, options, progress, cancel).await,
+            Engine::Postgres => postgres::compare(a, b, options, progress, cancel).await,
+        }
+    };
+    cancellable(Box::pin(work), cancel).await
+}
+
+/// Row count and checksum of every table, for keeping and comparing later on a server of the same major version.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn fingerprint(
+    target: &Target,
+    options: &CopyOptions,
+) -> Result<BTreeMap<String, TableSum>, CopyError> {
+    match target.engine {
+        Engine::MySql => Box::pin(mysql::fingerprint(target, options)).await,
+        Engine::Postgres => Box::pin(postgres::fingerprint(target, options)).await,
+    }
+}
+
+/// Enables the MySQL events that [`copy`] left disabled, so that staging does not act before it is promoted.
+///
+/// # Errors
+/// When the server refuses; the error names the event.
+pub async fn enable_events(target: &Target, events: &[String]) -> Result<(), CopyError> {
+    match target.engine {
+        Engine::MySql => mysql::enable_events(target, events).await,
+        Engine::Postgres => Ok(()),
+    }
+}
+
+async fn cancellable<T>(
+    work: impl Future<Output = Result<T, CopyError>>,
+    cancel: &CancellationToken,
+) -> Result<T, CopyError> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = cancel.cancelled() => Err(CopyError::Cancelled),
+    }
+}
+
+fn same_engine(a: &Target, b: &Target) -> Result<(), CopyError> {
+    if a.engine == b.engine {
+        return Ok(());
+    }
+    Err(CopyError::EnginesDiffer {
+        a: a.to_string(),
+        b: b.to_string(),
+    })
+}
+
+fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

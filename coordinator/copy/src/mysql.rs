@@ -1,0 +1,17 @@
+//! MySQL and MariaDB.
+
+mod catalog;
+mod columns;
+mod compare;
+mod copy;
+mod encode;
+mod events;
+mod rows;
+mod session;
+mod stored;
+mod sums;
+mod syntax;
+
+pub(crate) use compare::{compare, fingerprint};
+pub(crate) use copy::copy;
+pub(crate) use events::enable_events;

@@ -1,0 +1,14 @@
+//! PostgreSQL.
+
+mod catalog;
+mod compare;
+mod copy;
+mod rows;
+mod schema;
+mod session;
+mod sums;
+mod template;
+mod tools;
+
+pub(crate) use compare::{compare, fingerprint};
+pub(crate) use copy::copy;

@@ -1,0 +1,155 @@
+//! Rows of one table from production into staging.
+
+use std::sync::Arc;
+
+use cutover_database::Target;
+use futures::StreamExt as _;
+use sqlx::postgres::PgConnection;
+use tokio::sync::mpsc;
+
+use super::catalog::Table;
+use super::session::run;
+use crate::progress::TableMeter;
+use crate::workers::Worker;
+use crate::{CopyError, CopyProgress};
+
+/// The server sends a message per row; sending each on alone would cost a system call per row.
+const CHUNK: usize = 256 * 1024;
+const DEPTH: usize = 8;
+
+/// A connection on each side; the reader is inside the common snapshot.
+pub(crate) struct RowCopier {
+    pub(crate) from: Target,
+    pub(crate) to: Target,
+    pub(crate) reader: PgConnection,
+    pub(crate) writer: PgConnection,
+    /// Both servers have one major version.
+    pub(crate) same_major: bool,
+    pub(crate) progress: Arc<dyn CopyProgress>,
+}
+
+/// A table that is whole.
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Worker for RowCopier {
+    type Item = Table;
+    type Output = Loaded;
+
+    async fn run(&mut self, table: Table) -> Result<Loaded, CopyError> {
+        let result = self.copy(&table).await;
+        result.map_err(|source| CopyError::Table {
+            table: table.label(),
+            from: self.from.to_string(),
+            to: self.to.to_string(),
+            complete: Vec::new(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl RowCopier {
+    async fn copy(&mut self, table: &Table) -> Result<Loaded, CopyError> {
+        let mut meter = TableMeter::new(&self.progress, &table.label());
+        let what = format!("loading table `{}`", table.label());
+        // Truncated in the same transaction, the rows may be stored as visible to all at once.
+        let begin = format!("BEGIN; TRUNCATE ONLY {}", table.quoted());
+        run(&mut self.writer, &self.to, &what, &begin).await?;
+        let format = if self.same_major && table.binary {
+            "binary"
+        } else {
+            "text"
+        };
+        let list = match table.columns.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", table.column_list()),
+        };
+        let out = format!("COPY {}{list} TO STDOUT (FORMAT {format})", table.quoted());
+        let into = format!(
+            "COPY {}{list} FROM STDIN (FORMAT {format}, FREEZE)",
+            table.quoted()
+        );
+
+        let (sender, receiver) = mpsc::channel(DEPTH);
+        let read = read(&mut self.reader, &self.from, table, &out, sender, &mut meter);
+        let write = write(&mut self.writer, &self.to, table, &into, receiver);
+        let ((), rows) = futures::try_join!(read, write)?;
+        meter.rows = rows;
+        run(&mut self.writer, &self.to, &what, "COMMIT").await?;
+        let analyze = format!("ANALYZE {}", table.quoted());
+        run(&mut self.writer, &self.to, &what, &analyze).await?;
+        meter.done();
+        Ok(Loaded {
+            name: table.label(),
+            rows,
+            bytes: meter.bytes,
+        })
+    }
+}
+
+enum Part {
+    Rows(Vec<u8>),
+    /// The reader has seen the end; without it a broken reader would look like a short table.
+    End,
+}
+
+async fn read(
+    reader: &mut PgConnection,
+    from: &Target,
+    table: &Table,
+    sql: &str,
+    sender: mpsc::Sender<Part>,
+    meter: &mut TableMeter,
+) -> Result<(), CopyError> {
+    let failed = |error| CopyError::statement(format!("reading table `{}`", table.label()), from, error);
+    let mut stream = reader.copy_out_raw(sql).await.map_err(failed)?;
+    let mut buffer = Vec::with_capacity(2 * CHUNK);
+    while let Some(message) = stream.next().await {
+        buffer.extend_from_slice(&message.map_err(failed)?);
+        meter.rows += 1;
+        if buffer.len() >= CHUNK {
+            meter.sent(buffer.len());
+            let full = std::mem::replace(&mut buffer, Vec::with_capacity(2 * CHUNK));
+            // A closed channel is not reported here: the writer knows why it closed it.
+            if sender.send(Part::Rows(full)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    meter.sent(buffer.len());
+    sender.send(Part::Rows(buffer)).await.ok();
+    sender.send(Part::End).await.ok();
+    Ok(())
+}
+
+async fn write(
+    writer: &mut PgConnection,
+    to: &Target,
+    table: &Table,
+    sql: &str,
+    mut receiver: mpsc::Receiver<Part>,
+) -> Result<u64, CopyError> {
+    let failed = |error| CopyError::statement(format!("loading table `{}`", table.label()), to, error);
+    let mut copy = writer.copy_in_raw(sql).await.map_err(failed)?;
+    loop {
+        match receiver.recv().await {
+            Some(Part::Rows(bytes)) if bytes.is_empty() => {}
+            Some(Part::Rows(bytes)) => {
+                if let Err(error) = copy.send(bytes).await {
+                    return Err(failed(error));
+                }
+            }
+            Some(Part::End) => return copy.finish().await.map_err(failed),
+            None => {
+                copy.abort("the rows could not be read to their end").await.ok();
+                return Err(CopyError::local(
+                    format!("loading table `{}`", table.label()),
+                    "production stopped sending",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! MariaDB: what goes wrong is said, and half a table is never left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cutover_copy::{CopyError, CopyOptions, CopyProgress, CopyWay, NoProgress, copy};
+use cutover_database::Target;
+use cutover_testdb::MariaDb;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{assert_equal, chain, maria, maria_pair, maria_target, run_copy, runtime, unique};
+
+#[test]
+fn local_infile_when_off_then_rows_are_inserted() {
+    let staging = MariaDb::start_with(&["--local-infile=0"]).unwrap();
+    let (production, _) = maria();
+    let name = unique("insert");
+    production.create_database(&name).unwrap();
+    staging.create_database(&name).unwrap();
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, b BLOB, bits BIT(9), p POINT, f FLOAT, d DATE); \
+               INSERT INTO t SELECT seq, CONCAT(CHAR(seq MOD 256), '''\\\\'), seq, POINT(seq, 1), seq / 3, '0000-00-00' FROM seq_1_to_40000; \
+               INSERT INTO t VALUES (0, NULL, NULL, NULL, NULL, NULL), (-1, REPEAT('x', 60000), 1, NULL, 1.1, NULL)";
+    production.sql(&name, sql).unwrap();
+    let (from, to) = (maria_target(production, &name), maria_target(&staging, &name));
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert_eq!((report.way, report.rows), (CopyWay::Insert, 40002));
+    assert_equal(&from, &to);
+}
+
+#[test]
+fn definer_when_unknown_in_staging_then_mapped_and_reported() {
+    let (from, to) = maria_pair("definer");
+    let (production, staging) = maria();
+    production
+        .create_user("carbon_app", "x", &["ALL ON *.*"])
+        .unwrap();
+    production
+        .sql(
+            &from.database,
+            "CREATE TABLE t (x INT); CREATE DEFINER=`carbon_app`@`%` VIEW v AS SELECT x FROM t",
+        )
+        .unwrap();
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("view `v`") && note.contains("carbon_app")),
+        "{:?}",
+        report.notes
+    );
+    assert_eq!(
+        staging.sql(&to.database, "SELECT COUNT(*) FROM v").unwrap(),
+        "0\n"
+    );
+    assert_equal(&from, &to);
+}
+
+#[test]
+fn routine_when_it_names_production_then_reported() {
+    let (from, to) = maria_pair("names");
+    let (production, _) = maria();
+    let sql = format!(
+        "CREATE TABLE t (x INT); CREATE FUNCTION f() RETURNS INT RETURN (SELECT COUNT(*) FROM {}.t)",
+        from.database
+    );
+    production.sql(&from.database, &sql).unwrap();
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("function `f`") && note.contains(&from.database))
+    );
+}
+
+#[test]
+fn account_when_it_lacks_rights_then_error_names_what_and_where_without_the_password() {
+    let (from, to) = maria_pair("rights");
+    let (production, staging) = maria();
+    production.sql(&from.database, "CREATE TABLE t (x INT)").unwrap();
+    staging
+        .create_user(
+            "weak",
+            "planted-secret",
+            &[&format!("SELECT ON {}.*", to.database)],
+        )
+        .unwrap();
+    let url = format!("mysql://weak@127.0.0.1:{}/{}", staging.port(), to.database);
+    let weak = Target::parse(&url, SecretString::from("planted-secret")).unwrap();
+    let error = run_copy(&from, &weak, &CopyOptions::default()).unwrap_err();
+    let text = chain(&error);
+    assert!(
+        text.contains("creating table `t`") && text.contains(&to.database) && text.contains("denied"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("planted-secret") && !format!("{error:?}").contains("planted-secret"),
+        "{text}"
+    );
+    let wrong = Target::parse(&url, SecretString::from("wrong-secret")).unwrap();
+    let text = chain(&run_copy(&from, &wrong, &CopyOptions::default()).unwrap_err());
+    assert!(
+        text.contains("cannot connect") && !text.contains("wrong-secret"),
+        "{text}"
+    );
+}
+
+#[test]
+fn table_when_it_fails_then_the_whole_ones_are_named_and_it_is_empty() {
+    let (from, to) = maria_pair("half");
+    let (production, staging) = maria();
+    // Production's duplicates came in while its own checks were off; the target's unique key refuses the second.
+    let sql = "CREATE TABLE big (id INT PRIMARY KEY, x TEXT); INSERT INTO big SELECT seq, REPEAT('x', 500) FROM seq_1_to_9000; \
+               CREATE TABLE broken (id INT, x TEXT); INSERT INTO broken SELECT seq, 'y' FROM seq_1_to_10; ANALYZE TABLE big";
+    production.sql(&from.database, sql).unwrap();
+    staging
+        .sql(&to.database, "CREATE TABLE broken (id INT PRIMARY KEY)")
+        .unwrap();
+    let error = run_copy(
+        &from,
+        &to,
+        &CopyOptions {
+            jobs: 1,
+            ..CopyOptions::default()
+        },
+    )
+    .unwrap_err();
+    assert!(
+        chain(&error).contains("creating table `broken`"),
+        "{}",
+        chain(&error)
+    );
+    assert_eq!(
+        staging.sql(&to.database, "SELECT COUNT(*) FROM broken").unwrap(),
+        "0\n"
+    );
+}
+
+/// Kills the connection that loads, in the middle of a table.
+#[derive(Debug)]
+struct Killer {
+    database: String,
+}
+
+impl CopyProgress for Killer {
+    fn total(&self, _tables: u64, _bytes: u64) {}
+    fn table(&self, name: &str, _rows: u64, bytes: u64, done: bool) {
+        if name == "second" && bytes > 1 << 20 && !done {
+            let (_, staging) = maria();
+            let find = format!(
+                "SELECT CONCAT('KILL ', ID) FROM information_schema.PROCESSLIST WHERE DB='{}' AND INFO LIKE 'LOAD DATA%'",
+                self.database
+            );
+            let kill = staging.sql("", &find).unwrap();
+            if !kill.is_empty() {
+                staging.sql("", &kill.trim().replace('\n', ";")).ok();
+            }
+        }
+    }
+}
+
+#[test]
+fn loader_when_killed_then_its_table_is_empty_and_the_others_are_named() {
+    let (from, to) = maria_pair("kill");
+    let (production, staging) = maria();
+    let sql = "CREATE TABLE first (id INT PRIMARY KEY, x MEDIUMBLOB); INSERT INTO first SELECT seq, REPEAT('x', 50000) FROM seq_1_to_900; \
+               CREATE TABLE second (id INT PRIMARY KEY, x MEDIUMBLOB); INSERT INTO second SELECT seq, REPEAT('x', 50000) FROM seq_1_to_600; \
+               ANALYZE TABLE first, second";
+    production.sql(&from.database, sql).unwrap();
+    let killer = Arc::new(Killer {
+        database: to.database.clone(),
+    });
+    let options = CopyOptions {
+        jobs: 1,
+        ..CopyOptions::default()
+    };
+    let error = runtime()
+        .block_on(copy(&from, &to, &options, killer, &CancellationToken::new()))
+        .unwrap_err();
+    let CopyError::Table { table, complete, .. } = &error else {
+        panic!("{}", chain(&error));
+    };
+    assert_eq!(
+        (table.as_str(), complete.as_slice()),
+        ("second", ["first".to_owned()].as_slice())
+    );
+    assert_eq!(
+        staging.sql(&to.database, "SELECT COUNT(*) FROM second").unwrap(),
+        "0\n"
+    );
+    assert_eq!(
+        staging.sql(&to.database, "SELECT COUNT(*) FROM first").unwrap(),
+        "900\n"
+    );
+}
+
+#[test]
+fn copy_when_cancelled_then_ends_soon_and_says_so() {
+    let (from, to) = maria_pair("cancel");
+    let (production, _) = maria();
+    production
+        .sql(&from.database, "CREATE TABLE t (id INT PRIMARY KEY, x MEDIUMBLOB); INSERT INTO t SELECT seq, REPEAT('x', 50000) FROM seq_1_to_2000")
+        .unwrap();
+    let (cancel, options) = (CancellationToken::new(), CopyOptions::default());
+    let result = runtime().block_on(async {
+        let later = cancel.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            later.cancel();
+        });
+        let work = copy(&from, &to, &options, Arc::new(NoProgress), &cancel);
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("ends soon")
+    });
+    assert!(matches!(result, Err(CopyError::Cancelled)), "{result:?}");
+}
