@@ -13,7 +13,7 @@ use crate::target::Engine;
 /// Count and checksum of a table's rows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TableFingerprint {
-    /// Number of rows.
+    /// Number of rows; 0 for a sequence.
     pub rows: u64,
     /// Checksum over all rows, independent of their order. A sequence has its position here.
     pub checksum: String,
@@ -50,7 +50,7 @@ async fn mysql_tables(connection: &mut Connection) -> Result<Tables, DatabaseErr
         let fingerprint = if row.get(1) == Some("SEQUENCE") {
             let position = connection.rows(ROWS, &format!("SELECT * FROM {quoted}")).await?;
             TableFingerprint {
-                rows: 1,
+                rows: 0,
                 checksum: format!("{:?}", position.first().map(Row::columns)),
             }
         } else {
@@ -101,7 +101,7 @@ async fn postgres_tables(connection: &mut Connection) -> Result<Tables, Database
                 )
                 .await?;
             TableFingerprint {
-                rows: 1,
+                rows: 0,
                 checksum: position.unwrap_or_default(),
             }
         } else {

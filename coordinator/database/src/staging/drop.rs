@@ -112,11 +112,12 @@ fn postgres_lists() -> Vec<(&'static str, String)> {
         )
     };
     let relation = |kinds: &str| {
+        // A composite type is the inner part of itself, whence no look at internal dependencies here.
         format!(
             "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE {USER_SCHEMA} AND c.relkind IN ({kinds}) AND {}",
-            free("pg_class", "c")
+             WHERE {USER_SCHEMA} AND c.relkind IN ({kinds}) AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+             WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')"
         )
     };
     let typed = |kinds: &str| {

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cutover_database::{BackupReceipt, Kind, Target, Tools, backup, lapsed, restore_into, verify_by_restore};
+use cutover_database::{
+    BackupReceipt, Engine, Kind, Target, Tools, backup, lapsed, restore_into, verify_by_restore,
+};
 use cutover_testdb::{MariaDb, Postgres};
 
 use crate::support::{Server, as_user};
@@ -27,10 +29,15 @@ CREATE FUNCTION f() RETURNS INT LANGUAGE sql AS 'SELECT 1';";
 
 /// Every row as text, by the engine's own client.
 fn rows(server: &impl Server, database: &str) -> String {
-    let order = "SELECT id, name, body FROM t ORDER BY id";
+    let bytes = if server.target(database).engine == Engine::MySql {
+        "HEX(body)"
+    } else {
+        "body"
+    };
+    let order = format!("SELECT id, name, {bytes} FROM t ORDER BY id");
     format!(
         "{}|{}|{}",
-        server.run(database, order),
+        server.run(database, &order),
         server.run(database, "SELECT id FROM child ORDER BY id"),
         server.run(database, "SELECT name FROM v")
     )
@@ -105,7 +112,11 @@ async fn flipped(server: &impl Server, target: &Target, receipt: &BackupReceipt,
 async fn mariadb_backup_when_taken_then_restores_exactly_and_an_altered_file_is_refused() {
     let server = MariaDb::start().unwrap();
     server.run("", "CREATE DATABASE prod CHARACTER SET latin1");
-    server.create_user("dba", PASSWORD, &["ALL ON *.*"]).unwrap();
+    let literal = PASSWORD.replace('\\', "\\\\").replace('\'', "''");
+    server.run(
+        "",
+        &format!("CREATE USER dba IDENTIFIED BY '{literal}'; GRANT ALL ON *.* TO dba"),
+    );
     let target = as_user(&server.target("prod"), "dba", PASSWORD);
     let change = "ALTER TABLE t ADD COLUMN extra INT; UPDATE t SET name = 'x' WHERE id = 1; DROP FUNCTION f; \
                   CREATE TABLE added (i INT); DELETE FROM child";
@@ -136,12 +147,15 @@ async fn mariadb_backup_when_taken_then_restores_exactly_and_an_altered_file_is_
 async fn postgres_backup_when_taken_then_restores_exactly_and_an_altered_file_is_refused() {
     let server = Postgres::start().unwrap();
     server.create_database("prod").unwrap();
-    server.create_user("dba", PASSWORD, &[]).unwrap();
-    server.run("", "ALTER ROLE dba SUPERUSER");
+    let literal = PASSWORD.replace('\'', "''");
+    server.run(
+        "",
+        &format!("CREATE ROLE dba SUPERUSER LOGIN PASSWORD '{literal}'"),
+    );
     let target = as_user(&server.target("prod"), "dba", PASSWORD);
-    let change = "ALTER TABLE t ADD COLUMN extra INT; UPDATE t SET name = 'x' WHERE id = 1; DROP FUNCTION f; \
-                  CREATE TABLE added (i INT); DELETE FROM child";
-    round_trip(&server, target, POSTGRES, change).await;
+    let change = "SET ROLE dba; ALTER TABLE t ADD COLUMN extra INT; UPDATE t SET name = 'x' WHERE id = 1; \
+                  DROP FUNCTION f; CREATE TABLE added (i INT); DELETE FROM child";
+    round_trip(&server, target, &format!("SET ROLE dba; {POSTGRES}"), change).await;
     assert_eq!(server.run("prod", "SELECT nextval('t_pk_seq')").trim(), "3");
 }
 

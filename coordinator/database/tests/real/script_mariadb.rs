@@ -218,7 +218,7 @@ async fn script_when_a_procedure_was_interrupted_then_asked_and_not_guessed() {
     prepare(&server, "carbon");
     server.run(
         "carbon",
-        "CREATE PROCEDURE TWO() BEGIN CREATE TABLE x (i INT); INSERT INTO x VALUES (1); END",
+        "DELIMITER //\nCREATE PROCEDURE TWO() BEGIN CREATE TABLE x (i INT); INSERT INTO x VALUES (1); END//\n",
     );
     let target = server.target("carbon");
     let calls = script("CALL TWO();\nINSERT INTO x VALUES (2);");
@@ -270,4 +270,36 @@ async fn script_when_a_temporary_table_was_lost_then_not_resumed() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, ScriptErrorKind::SessionLost, "{error}");
+}
+
+#[tokio::test]
+async fn script_when_the_connection_goes_in_the_middle_of_a_statement_then_its_rows_are_there_once() {
+    let server = MariaDb::start().unwrap();
+    prepare(&server, "carbon");
+    let target = server.target("carbon");
+    let slow =
+        script("INSERT INTO TENANT SELECT 3, SLEEP(1);\nALTER TABLE TENANT ADD COLUMN X INT;\nSELECT 1;");
+    let sink = Sink::default();
+    let options_of_killed = options(&sink);
+    let killed = run_script(&target, &slow, &options_of_killed);
+    let waited = async {
+        // Until the server is in the statement, as its own session list says.
+        while !server.run("", "SHOW FULL PROCESSLIST").contains("SLEEP(1)") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ended = killed => panic!("it must still run: {ended:?}"),
+        () = waited => {}
+    }
+    let report = run_script(&target, &slow, &options(&Sink::default()))
+        .await
+        .unwrap();
+    assert_eq!(report.resumed_at.unwrap_or_default(), 0);
+    assert_eq!(
+        server
+            .run("carbon", "SELECT COUNT(*) FROM TENANT WHERE ID = 3 AND X IS NULL")
+            .trim(),
+        "1"
+    );
 }
