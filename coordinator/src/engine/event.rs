@@ -1,0 +1,163 @@
+//! What can happen in a run.
+
+use cutover_proto::ids::{Direction, Sha256Hex, StepId};
+use cutover_proto::report::{Receipt, StepError};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something that happened. Stored as JSON; a variant is never changed, only added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// An operator applied a plan. Always the first event.
+    RunStarted {
+        /// The plan.
+        plan_hash: Sha256Hex,
+        /// Who.
+        operator: String,
+    },
+    /// An operator approved a phase.
+    PhaseApproved {
+        /// The phase.
+        phase: String,
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// A try of a step began. Written before anything is done.
+    StepStarted {
+        /// The step.
+        step: StepId,
+        /// The try, from 1.
+        attempt: u32,
+    },
+    /// It ended well.
+    StepSucceeded {
+        /// The step.
+        step: StepId,
+        /// The try.
+        attempt: u32,
+        /// The evidence.
+        receipt: Receipt,
+    },
+    /// It failed.
+    StepFailed {
+        /// The step.
+        step: StepId,
+        /// The try.
+        attempt: u32,
+        /// Why.
+        error: StepError,
+    },
+    /// An operator wants a failed step, or a failed undo, tried again.
+    StepRetried {
+        /// The step.
+        step: StepId,
+        /// Who.
+        operator: String,
+    },
+    /// An operator left a step out.
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator wants nothing new to start.
+    Paused {
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator lets it go on.
+    Resumed {
+        /// Who.
+        operator: String,
+    },
+    /// An operator wants everything back as it was.
+    AbortRequested {
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+    },
+    /// A try to take a step back began. Written before anything is done.
+    UndoStarted {
+        /// The step.
+        step: StepId,
+        /// The try, from 1.
+        attempt: u32,
+    },
+    /// The step is taken back.
+    UndoSucceeded {
+        /// The step.
+        step: StepId,
+        /// The try.
+        attempt: u32,
+        /// The evidence.
+        receipt: Receipt,
+    },
+    /// It could not be taken back.
+    UndoFailed {
+        /// The step.
+        step: StepId,
+        /// The try.
+        attempt: u32,
+        /// Why.
+        error: StepError,
+    },
+    /// Every step is done.
+    RunFinished,
+    /// Every step that had begun is taken back.
+    RunAborted,
+}
+
+impl Event {
+    /// The event that starts a try.
+    #[must_use]
+    pub fn started(direction: Direction, step: StepId, attempt: u32) -> Self {
+        match direction {
+            Direction::Do => Event::StepStarted { step, attempt },
+            Direction::Undo => Event::UndoStarted { step, attempt },
+        }
+    }
+
+    /// The event that ends a try.
+    #[must_use]
+    pub fn ended(
+        direction: Direction,
+        step: StepId,
+        attempt: u32,
+        outcome: Result<Receipt, StepError>,
+    ) -> Self {
+        match (direction, outcome) {
+            (Direction::Do, Ok(receipt)) => Event::StepSucceeded {
+                step,
+                attempt,
+                receipt,
+            },
+            (Direction::Do, Err(error)) => Event::StepFailed { step, attempt, error },
+            (Direction::Undo, Ok(receipt)) => Event::UndoSucceeded {
+                step,
+                attempt,
+                receipt,
+            },
+            (Direction::Undo, Err(error)) => Event::UndoFailed { step, attempt, error },
+        }
+    }
+}
+
+/// An event in its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// 1 for the first event of the run.
+    pub seq: u64,
+    /// When, by the coordinator's clock. For people; order is `seq`.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}

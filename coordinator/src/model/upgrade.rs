@@ -1,0 +1,471 @@
+//! The upgrade file: which guide, which nodes, which homes, databases, scripts and limits (design.md section 5).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use cutover_database::Target;
+use cutover_proto::ids::{NodeName, Sha256Hex};
+use cutover_proto::plan::DatabaseAddress;
+use cutover_proto::step::{AdminAccess, SecretRef};
+use cutover_proto::view::Finding;
+use secrecy::SecretString;
+use toml::de::DeTable;
+
+use super::reader::{Findings, Section};
+use super::selector::Selector;
+
+/// An upgrade file, read and valid in itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// Its name.
+    pub name: String,
+    /// The guide.
+    pub guide: String,
+    /// Whether production is copied first and never changed, whatever the guide's order.
+    pub copy_first: bool,
+    /// Which nodes.
+    pub nodes: Selector,
+    /// How many they must be.
+    pub expect: u32,
+    /// The one started first.
+    pub manager: Option<NodeName>,
+    /// The old home.
+    pub old_home: String,
+    /// The new home.
+    pub new_home: String,
+    /// The archive to unpack; without it the new home is there already.
+    pub distribution: Option<Distribution>,
+    /// The databases.
+    pub databases: Vec<UpgradeDatabase>,
+    /// Whether tenants' directories are copied; by default when there are any.
+    pub copy_tenants: Option<bool>,
+    /// Files to carry, instead of the guide's.
+    pub carry: Option<Vec<String>>,
+    /// Values of the site.
+    pub configs: Vec<SiteConfig>,
+    /// Steps at work at the same time.
+    pub parallel: u32,
+    /// Node failures tolerated before a phase holds.
+    pub failures: u32,
+    /// How long a server may take to stop, in seconds.
+    pub stop_grace_secs: u32,
+    /// Whether a server that does not stop is killed.
+    pub stop_kill: bool,
+    /// How long a server may take to start, in seconds.
+    pub start_timeout_secs: u32,
+    /// Account for the admin services.
+    pub admin: Option<AdminAccess>,
+    /// When it may run.
+    pub window: Option<Window>,
+}
+
+/// A distribution archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// File name, relative to the upgrade file.
+    pub file: String,
+    /// What its SHA-256 must be.
+    pub sha256: Sha256Hex,
+}
+
+/// A database of the upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeDatabase {
+    /// Its name in the upgrade.
+    pub name: String,
+    /// The data source in the homes.
+    pub datasource: String,
+    /// In use.
+    pub production: DatabaseAddress,
+    /// Empty, becomes the new production.
+    pub staging: DatabaseAddress,
+    /// The account the servers use on staging, when it is not the one in `staging`.
+    pub application: Option<AdminAccess>,
+    /// Scripts, by file name. Empty: what the guide ships.
+    pub scripts: Vec<String>,
+    /// Line in the file.
+    pub line: String,
+}
+
+/// Values that a site wants in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteConfig {
+    /// Path under the new home.
+    pub file: String,
+    /// Element path to value.
+    pub set: BTreeMap<String, String>,
+}
+
+/// A maintenance window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// `Sat 01:00 Europe/Berlin`.
+    pub open: String,
+    /// `4h`.
+    pub length: String,
+}
+
+impl Upgrade {
+    /// Reads an upgrade file.
+    ///
+    /// # Errors
+    /// Every problem in it, each with file, line and remedy.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Finding>> {
+        let mut findings = Findings::new(file, text);
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            findings.error(&span, "not-toml", error.message(), "correct the TOML syntax");
+        }
+        if !findings.is_empty() {
+            return Err(findings.into_list());
+        }
+        let mut top = Section::new("", 0..0, root.get_ref());
+        let upgrade = read(&mut top, &mut findings);
+        top.finish(&mut findings);
+        if findings.is_empty() {
+            Ok(upgrade)
+        } else {
+            Err(findings.into_list())
+        }
+    }
+}
+
+fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
+    let order_span = top.span_of("order");
+    let order = top.text(findings, "order").unwrap_or_else(|| "guide".into());
+    if order != "guide" && order != "copy-first" {
+        let text = format!("`order` is `{order}`");
+        findings.error(
+            &order_span,
+            "bad-value",
+            text,
+            "write \"guide\" or \"copy-first\"",
+        );
+    }
+    let mut nodes = top.section(findings, "nodes");
+    let mut home = top.section(findings, "home");
+    let mut copy = top.section(findings, "copy");
+    let mut limits = top.section(findings, "limits");
+    let mut stop = top.section(findings, "stop");
+    let mut start = top.section(findings, "start");
+    let upgrade = Upgrade {
+        name: name(top, findings),
+        guide: top.required(
+            findings,
+            "guide",
+            "\"dss-3.2.0\" (`cutover guide list` shows them)",
+        ),
+        copy_first: order == "copy-first",
+        expect: expect(&mut nodes, findings),
+        manager: manager(&mut nodes, findings),
+        nodes: select(&mut nodes, findings),
+        old_home: absolute(&mut home, findings, "old", "\"/opt/wso2dss-3.0.1\""),
+        new_home: absolute(&mut home, findings, "new", "\"/opt/wso2dss-3.2.0\""),
+        distribution: distribution(&mut home, findings),
+        databases: databases(top, findings),
+        copy_tenants: copy.flag(findings, "tenants"),
+        carry: copy.texts(findings, "carry"),
+        configs: configs(top, findings),
+        parallel: limits.number(findings, "parallel").unwrap_or(10).max(1),
+        failures: limits.number(findings, "failures").unwrap_or(0),
+        stop_grace_secs: stop.number(findings, "grace_secs").unwrap_or(180),
+        stop_kill: stop.flag(findings, "kill").unwrap_or(false),
+        start_timeout_secs: start.number(findings, "timeout_secs").unwrap_or(600),
+        admin: admin(top, findings),
+        window: window(top, findings),
+    };
+    if !upgrade.old_home.is_empty() && upgrade.old_home == upgrade.new_home {
+        let text = "the old and the new home are the same directory";
+        findings.error(
+            &home.span_of("new"),
+            "same-home",
+            text,
+            "name the directory of the new version",
+        );
+    }
+    for section in [nodes, home, copy, limits, stop, start] {
+        section.finish(findings);
+    }
+    upgrade
+}
+
+fn name(top: &mut Section<'_>, findings: &mut Findings<'_>) -> String {
+    let span = top.span_of("name");
+    let name = top.required(findings, "name", "\"dss-prod\"");
+    if !name.is_empty() && name.parse::<NodeName>().is_err() {
+        let text = format!("`name` is `{name}`");
+        findings.error(
+            &span,
+            "bad-value",
+            text,
+            "use letters, digits, `-`, `_` and `.` only",
+        );
+    }
+    name
+}
+
+fn expect(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> u32 {
+    if !nodes.has("expect") {
+        let text =
+            "`nodes.expect` is missing: a plan for another number of nodes than you think is refused by it";
+        findings.error(
+            &nodes.span(),
+            "missing-key",
+            text,
+            "add it, for example expect = 3",
+        );
+    }
+    nodes.number(findings, "expect").unwrap_or(0)
+}
+
+fn manager(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<NodeName> {
+    let span = nodes.span_of("manager");
+    let text = nodes.text(findings, "manager")?;
+    match text.parse() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            findings.error(
+                &span,
+                "bad-value",
+                format!("`nodes.manager`: {error}"),
+                "name a node as `cutover node list` shows it",
+            );
+            None
+        }
+    }
+}
+
+fn select(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> Selector {
+    if !nodes.has("select") {
+        let text = "`nodes.select` is missing: it says which nodes are upgraded";
+        findings.error(
+            &nodes.span(),
+            "missing-key",
+            text,
+            "add it, for example select = { cluster = \"dss-prod\" }",
+        );
+    }
+    Selector(nodes.text_table(findings, "select"))
+}
+
+fn absolute(home: &mut Section<'_>, findings: &mut Findings<'_>, key: &str, example: &str) -> String {
+    let span = home.span_of(key);
+    let path = home.required(findings, key, example);
+    if !path.is_empty() && (!path.starts_with('/') || path.split('/').any(|part| part == "..")) {
+        let text = format!("`home.{key}` is `{path}`");
+        findings.error(&span, "bad-value", text, "write an absolute path without `..`");
+    }
+    path.trim_end_matches('/').to_owned()
+}
+
+fn distribution(home: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Distribution> {
+    if !home.has("distribution") {
+        // Asked for all the same, so that the key is known.
+        home.section(findings, "distribution");
+        return None;
+    }
+    let mut section = home.section(findings, "distribution");
+    let file = section.required(findings, "file", "\"wso2dss-3.2.0.zip\"");
+    let sha256 = sha256(&mut section, findings);
+    section.finish(findings);
+    Some(Distribution {
+        file,
+        sha256: sha256?,
+    })
+}
+
+fn sha256(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Sha256Hex> {
+    let span = section.span_of("sha256");
+    let text = section.required(findings, "sha256", "\"…\" (`sha256sum FILE` prints it)");
+    if text.is_empty() {
+        return None;
+    }
+    text.parse()
+        .map_err(|error| {
+            findings.error(
+                &span,
+                "bad-value",
+                format!("{error}"),
+                "take it from WSO2's page or `sha256sum FILE`",
+            )
+        })
+        .ok()
+}
+
+fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<UpgradeDatabase> {
+    let mut list: Vec<UpgradeDatabase> = Vec::new();
+    for mut section in top.sections(findings, "database") {
+        let database = UpgradeDatabase {
+            name: section.required(findings, "name", "\"carbon\""),
+            datasource: section.required(findings, "datasource", "\"WSO2_CARBON_DB\""),
+            production: address(&mut section, findings, "production"),
+            staging: address(&mut section, findings, "staging"),
+            application: application(&mut section, findings),
+            scripts: section.texts(findings, "scripts").unwrap_or_default(),
+            line: format!(
+                "database `{}`",
+                section.text(findings, "name").unwrap_or_default()
+            ),
+        };
+        if list.iter().any(|other| other.name == database.name) {
+            let text = format!("two databases are called `{}`", database.name);
+            findings.error(&section.span(), "double-name", text, "give each its own name");
+        }
+        section.finish(findings);
+        list.push(database);
+    }
+    if list.is_empty() {
+        let text = "no database is named";
+        findings.error(
+            &top.span(),
+            "missing-key",
+            text,
+            "add a [[database]] with name, datasource, production and staging",
+        );
+    }
+    list
+}
+
+fn address(section: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> DatabaseAddress {
+    if !section.has(key) {
+        let text = format!("`database.{key}` is missing");
+        let remedy =
+            format!("add {key} = {{ url = \"mysql://USER@HOST/DATABASE\", password = \"file:/PATH\" }}");
+        findings.error(&section.span(), "missing-key", text, remedy);
+        section.section(findings, key);
+        return DatabaseAddress {
+            url: String::new(),
+            password: SecretRef(String::new()),
+        };
+    }
+    let mut table = section.section(findings, key);
+    let span = table.span_of("url");
+    let url = table.required(findings, "url", "\"mysql://dss@db1/WSO2CARBON_DB\"");
+    if !url.is_empty()
+        && let Err(error) = Target::parse(&url, SecretString::from(""))
+    {
+        findings.error(
+            &span,
+            "bad-url",
+            error.to_string(),
+            "write ENGINE://USER@HOST[:PORT]/DATABASE",
+        );
+    }
+    let password = secret(&mut table, findings, "password");
+    table.finish(findings);
+    DatabaseAddress { url, password }
+}
+
+fn application(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<AdminAccess> {
+    let present = section.has("application");
+    let mut table = section.section(findings, "application");
+    if !present {
+        return None;
+    }
+    let access = AdminAccess {
+        user: table.required(findings, "user", "\"dss\""),
+        password: secret(&mut table, findings, "password"),
+    };
+    table.finish(findings);
+    Some(access)
+}
+
+/// A reference to a secret: a value in the file itself is refused.
+fn secret(section: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> SecretRef {
+    let span: Range<usize> = section.span_of(key);
+    let text = section.required(findings, key, "\"file:/etc/cutover/db1.pw\"");
+    let known = ["file:/", "env:", "credential:"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix));
+    if !text.is_empty() && !known {
+        // The text is not repeated: it may be the password itself.
+        let what = format!("`{key}` is not a reference to a secret");
+        findings.error(&span, "plain-secret", what, "put the value into a file that only the coordinator reads and write \"file:/PATH\" (or \"env:NAME\", \"credential:NAME\")");
+        return SecretRef(String::new());
+    }
+    SecretRef(text)
+}
+
+fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig> {
+    let mut list = Vec::new();
+    for mut section in top.sections(findings, "config") {
+        let span = section.span_of("file");
+        let file = section.required(findings, "file", "\"repository/conf/carbon.xml\"");
+        if file.starts_with('/') || file.split('/').any(|part| part == "..") {
+            let text = format!("`config.file` is `{file}`");
+            findings.error(
+                &span,
+                "bad-value",
+                text,
+                "write a path under the home, without `..`",
+            );
+        }
+        let set = section.text_table(findings, "set");
+        for path in set.keys() {
+            if let Err(error) = path.parse::<cutover_xmledit::Path>() {
+                let span = section.span_of("set");
+                findings.error(
+                    &span,
+                    "bad-path",
+                    format!("`{path}`: {error}"),
+                    "write it as /Server/HostName or /a/b[@name='x']/@attribute",
+                );
+            }
+        }
+        section.finish(findings);
+        list.push(SiteConfig { file, set });
+    }
+    list
+}
+
+fn admin(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<AdminAccess> {
+    let present = top.has("admin");
+    let mut table = top.section(findings, "admin");
+    if !present {
+        return None;
+    }
+    let access = AdminAccess {
+        user: table.required(findings, "user", "\"admin\""),
+        password: secret(&mut table, findings, "password"),
+    };
+    table.finish(findings);
+    Some(access)
+}
+
+fn window(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Window> {
+    let present = top.has("window");
+    let mut table = top.section(findings, "window");
+    if !present {
+        return None;
+    }
+    let open_span = table.span_of("open");
+    let length_span = table.span_of("length");
+    let window = Window {
+        open: table.required(findings, "open", "\"Sat 01:00 Europe/Berlin\""),
+        length: table.required(findings, "length", "\"4h\""),
+    };
+    if !window.open.is_empty()
+        && let Err(why) = crate::planner::window::parse_open(&window.open)
+    {
+        findings.error(
+            &open_span,
+            "bad-window",
+            why,
+            "write DAY HH:MM ZONE, for example \"Sat 01:00 Europe/Berlin\"",
+        );
+    }
+    if !window.length.is_empty() && window.length.parse::<jiff::Span>().is_err() {
+        findings.error(
+            &length_span,
+            "bad-window",
+            "`window.length` is not a length of time",
+            "write for example \"4h\"",
+        );
+    }
+    table.finish(findings);
+    Some(window)
+}
+
+#[cfg(test)]
+mod tests;

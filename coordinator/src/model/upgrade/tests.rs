@@ -1,0 +1,96 @@
+use super::*;
+
+pub(crate) const GOOD: &str = r#"
+name  = "dss-prod"
+guide = "dss-3.2.0"
+order = "copy-first"
+
+[nodes]
+select  = { cluster = "dss-prod" }
+expect  = 3
+manager = "dss-1"
+
+[home]
+old = "/opt/wso2dss-3.0.1"
+new = "/opt/wso2dss-3.2.0"
+
+[[database]]
+name       = "carbon"
+datasource = "WSO2_CARBON_DB"
+production = { url = "mysql://dss@db1/WSO2CARBON_DB",     password = "file:/etc/cutover/db1.pw" }
+staging    = { url = "mysql://dss@db1/WSO2CARBON_DB_320", password = "file:/etc/cutover/db1.pw" }
+scripts    = ["migration.sql"]
+
+[[config]]
+file = "repository/conf/carbon.xml"
+set  = { "/Server/HostName" = "dss.example.com" }
+
+[window]
+open = "Sat 01:00 Europe/Berlin"
+length = "4h"
+"#;
+
+#[test]
+fn file_when_good_then_read() {
+    let upgrade = Upgrade::parse("dss.toml", GOOD).unwrap();
+    assert!(upgrade.copy_first);
+    assert_eq!(upgrade.expect, 3);
+    assert_eq!(upgrade.databases[0].scripts, ["migration.sql"]);
+    assert_eq!(upgrade.parallel, 10);
+}
+
+fn problems(text: &str) -> Vec<(String, String)> {
+    let findings = Upgrade::parse("dss.toml", text).unwrap_err();
+    findings.into_iter().map(|f| (f.place, f.code)).collect()
+}
+
+#[test]
+fn file_when_it_has_several_problems_then_all_are_reported_with_their_lines() {
+    let text = GOOD
+        .replace("expect  = 3", "expct = 3")
+        .replace("order = \"copy-first\"", "order = \"sideways\"")
+        .replace("mysql://dss@db1/WSO2CARBON_DB\"", "oracle://dss@db1/X\"");
+    let expected = [
+        ("dss.toml:4".to_owned(), "bad-value".to_owned()),
+        ("dss.toml:6".to_owned(), "missing-key".to_owned()),
+        ("dss.toml:8".to_owned(), "unknown-key".to_owned()),
+        ("dss.toml:18".to_owned(), "bad-url".to_owned()),
+    ];
+    assert_eq!(problems(&text), expected);
+}
+
+#[test]
+fn key_when_misspelt_then_the_right_one_is_offered() {
+    let findings = Upgrade::parse("x", &GOOD.replace("expect  =", "expct =")).unwrap_err();
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.remedy.contains("did you mean `expect`")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn secret_when_written_in_the_file_then_refused_and_not_repeated() {
+    let text = GOOD.replace("file:/etc/cutover/db1.pw", "s3cret-value");
+    let findings = Upgrade::parse("x", &text).unwrap_err();
+    assert!(findings.iter().any(|f| f.code == "plain-secret"));
+    assert!(!format!("{findings:?}").contains("s3cret-value"));
+}
+
+#[test]
+fn toml_when_broken_then_line_is_named() {
+    assert_eq!(
+        problems("name = \n"),
+        [("dss.toml:1".to_owned(), "not-toml".to_owned())]
+    );
+}
+
+#[test]
+fn url_when_it_holds_a_password_then_refused() {
+    let text = GOOD.replace("mysql://dss@db1/WSO2CARBON_DB\"", "mysql://dss:pw@db1/X\"");
+    assert_eq!(
+        problems(&text),
+        [("dss.toml:18".to_owned(), "bad-url".to_owned())]
+    );
+}

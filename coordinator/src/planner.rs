@@ -1,0 +1,245 @@
+//! Guide + upgrade file + inventory -> plan, or findings. Pure: the planner never performs I/O.
+
+pub mod adhoc;
+pub mod checks;
+pub mod edits;
+pub mod forecast;
+pub mod phases;
+pub mod scripts;
+pub mod window;
+
+use std::collections::BTreeMap;
+
+use cutover_database::SchemaLevel;
+use cutover_proto::facts::{HomeFacts, NodeFacts};
+use cutover_proto::ids::NodeName;
+use cutover_proto::plan::{Plan, PlanDatabase};
+use cutover_proto::step::BlobRef;
+use cutover_proto::view::{Finding, Severity};
+
+use crate::guide::{Guide, Order};
+use crate::model::upgrade::{Upgrade, UpgradeDatabase};
+
+/// A node as the planner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanNode {
+    /// The node.
+    pub name: NodeName,
+    /// Whether its agent is connected.
+    pub connected: bool,
+    /// What it reported.
+    pub facts: Option<NodeFacts>,
+}
+
+impl PlanNode {
+    /// What it reported of a home.
+    #[must_use]
+    pub fn home(&self, path: &str) -> Option<&HomeFacts> {
+        self.facts.as_ref()?.homes.iter().find(|home| home.path == path)
+    }
+}
+
+/// What was seen of a database and its staging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseProbe {
+    /// Identity of the production database.
+    pub production_identity: String,
+    /// Identity of the staging database.
+    pub staging_identity: String,
+    /// Level of production's schema.
+    pub level: SchemaLevel,
+    /// Tenants in it.
+    pub tenants: Vec<i64>,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// What stands in the way.
+    pub findings: Vec<Finding>,
+}
+
+/// A script that a plan may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownScript {
+    /// The content.
+    pub blob: BlobRef,
+    /// Statements in it, or why it can't be split.
+    pub statements: Result<u32, String>,
+}
+
+/// Everything a plan is made of.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The guide.
+    pub guide: &'a Guide,
+    /// The upgrade file.
+    pub upgrade: &'a Upgrade,
+    /// Its name, for findings.
+    pub file: &'a str,
+    /// The nodes that its selector chose.
+    pub nodes: &'a [PlanNode],
+    /// The databases, by name.
+    pub databases: &'a BTreeMap<String, DatabaseProbe>,
+    /// The files that the upgrade file names, by name.
+    pub attachments: &'a BTreeMap<String, BlobRef>,
+    /// The scripts, by file name; those that ship with the guide by their own name.
+    pub scripts: &'a BTreeMap<String, KnownScript>,
+}
+
+impl Inputs<'_> {
+    /// Whether production is migrated before it is copied.
+    #[must_use]
+    pub fn migrates_production(&self) -> bool {
+        self.guide.order == Order::MigrateThenCopy && !self.upgrade.copy_first
+    }
+
+    /// The nodes, manager first.
+    #[must_use]
+    pub fn ordered_nodes(&self) -> Vec<&PlanNode> {
+        let mut nodes: Vec<&PlanNode> = self.nodes.iter().collect();
+        nodes.sort_by_key(|node| (Some(&node.name) != self.manager(), node.name.clone()));
+        nodes
+    }
+
+    /// The node started first.
+    #[must_use]
+    pub fn manager(&self) -> Option<&NodeName> {
+        self.upgrade
+            .manager
+            .as_ref()
+            .or_else(|| self.nodes.iter().map(|node| &node.name).min())
+    }
+
+    /// The old home on a node.
+    #[must_use]
+    pub fn old_home(&self, node: &NodeName) -> String {
+        on_node(&self.upgrade.old_home, node)
+    }
+
+    /// The new home on a node.
+    #[must_use]
+    pub fn new_home(&self, node: &NodeName) -> String {
+        on_node(&self.upgrade.new_home, node)
+    }
+
+    /// Tenants of all databases.
+    #[must_use]
+    pub fn tenants(&self) -> usize {
+        self.databases
+            .values()
+            .map(|probe| probe.tenants.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether tenants' directories are copied ("if multitenancy is used").
+    #[must_use]
+    pub fn copies_tenants(&self) -> bool {
+        self.upgrade.copy_tenants.unwrap_or_else(|| self.tenants() > 0)
+    }
+}
+
+/// `{node}` in a path stands for the node's name, for sites whose homes are called after their hosts.
+fn on_node(path: &str, node: &NodeName) -> String {
+    path.replace("{node}", node.as_str())
+}
+
+/// An error finding.
+#[must_use]
+pub fn error(
+    code: &str,
+    place: impl ToString,
+    text: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
+    finding(Severity::Error, code, place, text, remedy)
+}
+
+/// A finding.
+#[must_use]
+pub fn finding(
+    severity: Severity,
+    code: &str,
+    place: impl ToString,
+    text: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
+    Finding {
+        severity,
+        code: code.into(),
+        place: place.to_string(),
+        text: text.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// Makes the plan. Without an error among the findings there is one.
+#[must_use]
+pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
+    let mut findings = checks::check(inputs);
+    let mut databases = Vec::new();
+    for database in &inputs.upgrade.databases {
+        let Some(probe) = inputs.databases.get(&database.name) else {
+            continue;
+        };
+        findings.extend(probe.findings.iter().cloned());
+        match scripts::choose(inputs, database, probe) {
+            Ok((scripts, why)) => databases.push(plan_database(database, probe, scripts, why)),
+            Err(problems) => findings.extend(problems),
+        }
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return (None, findings);
+    }
+    let notes = notes(inputs, &databases, &findings);
+    let plan = phases::compile(inputs, databases, notes);
+    (Some(plan), findings)
+}
+
+fn plan_database(
+    database: &UpgradeDatabase,
+    probe: &DatabaseProbe,
+    scripts: Vec<cutover_proto::plan::PlanScript>,
+    scripts_why: String,
+) -> PlanDatabase {
+    let engine = database.production.url.split("://").next().unwrap_or_default();
+    PlanDatabase {
+        name: database.name.clone(),
+        datasource: database.datasource.clone(),
+        engine: if engine.starts_with("postgres") {
+            "postgres"
+        } else {
+            "mysql"
+        }
+        .to_owned(),
+        production: database.production.clone(),
+        staging: database.staging.clone(),
+        scripts,
+        scripts_why,
+        production_identity: probe.production_identity.clone(),
+        staging_identity: probe.staging_identity.clone(),
+    }
+}
+
+fn notes(inputs: &Inputs<'_>, databases: &[PlanDatabase], findings: &[Finding]) -> Vec<String> {
+    let mut notes: Vec<String> = databases
+        .iter()
+        .map(|database| format!("database {}: {}", database.name, database.scripts_why))
+        .collect();
+    if inputs.upgrade.admin.is_none() {
+        notes.push(
+            "the guide's tests (user stores, tenants) are left to you: add [admin] with user and password to have \
+             them run"
+                .into(),
+        );
+    }
+    notes.extend(
+        findings
+            .iter()
+            .map(|finding| format!("{}: {}", finding.place, finding.text)),
+    );
+    notes.extend(inputs.guide.notes.iter().cloned());
+    notes
+}
+
+#[cfg(test)]
+mod tests;

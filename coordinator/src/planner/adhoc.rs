@@ -1,0 +1,60 @@
+//! `cutover do`: a single action on chosen nodes, as a plan of one phase, so that it is journaled, shown and audited
+//! like any other.
+
+use cutover_proto::ids::{NodeName, StepId};
+use cutover_proto::plan::{Place, Plan, PlanPhase, PlanStep, Reversal, StepAction};
+use cutover_proto::step::NodeAction;
+
+/// An id made of characters that ids may hold.
+#[must_use]
+pub(crate) fn known_id(text: &str) -> StepId {
+    #[expect(
+        clippy::expect_used,
+        reason = "the caller made the text of permitted characters, and it is not empty"
+    )]
+    text.parse().expect("a step id of permitted characters")
+}
+
+/// The plan. Actions in the inner list follow one another on the same node.
+#[must_use]
+pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
+    let mut steps = Vec::new();
+    for node in nodes {
+        let mut before: Option<StepId> = None;
+        for action in actions {
+            let id = known_id(&format!("do.{}@{node}", action.kind()));
+            steps.push(PlanStep {
+                id: id.clone(),
+                title: format!("{} {}", action.kind(), action.homes().join(", ")),
+                place: Place::Node(node.clone()),
+                action: StepAction::Node(action.clone()),
+                reversal: Reversal::Nothing,
+                undo: "a single action has no undo; give the opposite one".to_owned(),
+                skippable: true,
+                deadline_secs: 7200,
+                after: before.take().into_iter().collect(),
+                sentences: Vec::new(),
+            });
+            before = Some(id);
+        }
+    }
+    Plan {
+        name: name.to_owned(),
+        guide: String::new(),
+        order: "single action".to_owned(),
+        summary: format!("One action on {} node(s), outside of an upgrade.", nodes.len()),
+        nodes: nodes.to_vec(),
+        databases: Vec::new(),
+        parallel: 10,
+        failures: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+        phases: vec![PlanPhase {
+            name: "do".to_owned(),
+            approval: false,
+            steps,
+        }],
+        point_of_no_return: None,
+        window: None,
+        downtime: None,
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,271 @@
+//! Upgrade files: written, checked, planned.
+
+use std::collections::BTreeMap;
+
+use cutover_proto::audit::AuditEntry;
+use cutover_proto::convert::document;
+use cutover_proto::pb;
+use cutover_proto::plan::{PLAN_SCHEMA, Plan};
+use cutover_proto::step::BlobRef;
+use cutover_proto::view::{Finding, Severity};
+use cutover_sqlscript::Dialect;
+
+use crate::app::App;
+use crate::guide::Guide;
+use crate::model::selector::Selector;
+use crate::model::upgrade::Upgrade;
+use crate::planner::{self, DatabaseProbe, Inputs, KnownScript, PlanNode};
+use crate::rpc::status::RpcError;
+use crate::store::NodeRow;
+
+/// What came of an upgrade file.
+struct Checked {
+    plan: Option<Plan>,
+    findings: Vec<Finding>,
+    wanted: Vec<String>,
+}
+
+impl Checked {
+    fn refused(findings: Vec<Finding>) -> Self {
+        Self {
+            plan: None,
+            findings,
+            wanted: Vec::new(),
+        }
+    }
+
+    fn response(self, with_plan: bool) -> pb::UpgradeResponse {
+        let plan = self.plan.filter(|_| with_plan);
+        pb::UpgradeResponse {
+            findings: Some(document("findings/1", &self.findings)),
+            wanted: self.wanted,
+            plan_hash: plan
+                .as_ref()
+                .map(|plan| plan.hash().to_string())
+                .unwrap_or_default(),
+            plan: plan.as_ref().map(|plan| document(PLAN_SCHEMA, plan)),
+        }
+    }
+}
+
+impl App {
+    pub(super) async fn check_upgrade(
+        &self,
+        request: pb::UpgradeRequest,
+    ) -> Result<pb::UpgradeResponse, RpcError> {
+        Ok(self.checked(&request).await?.response(false))
+    }
+
+    pub(super) async fn make_plan(
+        &self,
+        request: pb::UpgradeRequest,
+        operator: &str,
+    ) -> Result<pb::UpgradeResponse, RpcError> {
+        let checked = self.checked(&request).await?;
+        if let Some(plan) = &checked.plan {
+            let hash = self.store.put_plan(plan).await?;
+            let entry = AuditEntry {
+                actor: format!("operator:{operator}"),
+                action: "plan.made".into(),
+                arguments: [
+                    ("upgrade".to_owned(), plan.name.clone()),
+                    ("guide".to_owned(), plan.guide.clone()),
+                ]
+                .into(),
+                evidence: [("plan".to_owned(), hash.to_string())].into(),
+                ..AuditEntry::default()
+            };
+            self.store.audit(vec![entry]).await?;
+        }
+        Ok(checked.response(true))
+    }
+
+    async fn checked(&self, request: &pb::UpgradeRequest) -> Result<Checked, RpcError> {
+        let upgrade = match Upgrade::parse(&request.file_name, &request.text) {
+            Ok(upgrade) => upgrade,
+            Err(findings) => return Ok(Checked::refused(findings)),
+        };
+        let guide = match self.guide(&upgrade.guide) {
+            Ok(guide) => guide,
+            Err(error) => {
+                let finding = planner::error(
+                    "no-guide",
+                    &request.file_name,
+                    error.to_string(),
+                    "correct `guide`",
+                );
+                return Ok(Checked::refused(vec![finding]));
+            }
+        };
+        let attachments = attachments(&request.attachments)?;
+        let wanted = wanted(&upgrade, &attachments, |blob| {
+            self.blobs.size(&blob.sha256).is_some()
+        });
+        if !wanted.is_empty() {
+            return Ok(Checked {
+                plan: None,
+                findings: Vec::new(),
+                wanted,
+            });
+        }
+        if let Some(finding) = wrong_distribution(&upgrade, &attachments) {
+            return Ok(Checked::refused(vec![finding]));
+        }
+        let nodes: Vec<PlanNode> = self
+            .select(&upgrade.nodes)
+            .await?
+            .into_iter()
+            .map(|row| self.plan_node(row))
+            .collect();
+        let mut databases: BTreeMap<String, DatabaseProbe> = BTreeMap::new();
+        for database in &upgrade.databases {
+            let probe = Box::pin(
+                self.worker
+                    .probe(&database.name, &database.production, &database.staging),
+            )
+            .await;
+            databases.insert(database.name.clone(), probe);
+        }
+        let scripts = self.scripts(guide, &upgrade, &attachments).await?;
+        let inputs = Inputs {
+            guide,
+            upgrade: &upgrade,
+            file: &request.file_name,
+            nodes: &nodes,
+            databases: &databases,
+            attachments: &attachments,
+            scripts: &scripts,
+        };
+        let (plan, findings) = planner::plan(&inputs);
+        Ok(Checked {
+            plan,
+            findings,
+            wanted: Vec::new(),
+        })
+    }
+
+    fn plan_node(&self, row: NodeRow) -> PlanNode {
+        PlanNode {
+            connected: self.fleet.connected(&row.name),
+            name: row.name,
+            facts: row.facts,
+        }
+    }
+
+    /// The scripts that the upgrade file names, and those that ship with the guide, split once to know that they
+    /// can be.
+    async fn scripts(
+        &self,
+        guide: &Guide,
+        upgrade: &Upgrade,
+        attachments: &BTreeMap<String, BlobRef>,
+    ) -> Result<BTreeMap<String, KnownScript>, RpcError> {
+        let mut scripts = BTreeMap::new();
+        for database in &upgrade.databases {
+            let dialect = dialect(&database.production.url);
+            for name in &database.scripts {
+                let Some(blob) = attachments.get(name) else {
+                    continue;
+                };
+                let text = self.blobs.text(&blob.sha256).await?;
+                scripts.insert(name.clone(), known(blob.clone(), &text, dialect));
+            }
+            let engine = if dialect == Dialect::Postgres {
+                "postgres"
+            } else {
+                "mysql"
+            };
+            if let Some((shipped, text)) = guide.script(engine) {
+                let blob = self.blobs.put(&shipped.name, text.as_bytes()).await?;
+                scripts.insert(shipped.name.clone(), known(blob, text, dialect));
+            }
+        }
+        Ok(scripts)
+    }
+
+    pub(super) async fn init_upgrade(
+        &self,
+        request: &pb::InitUpgradeRequest,
+    ) -> Result<pb::InitUpgradeResponse, RpcError> {
+        let guide = self.guide(&request.guide)?;
+        let selector = Selector::parse(&request.selector)?;
+        let nodes: Vec<PlanNode> = self
+            .select(&selector)
+            .await?
+            .into_iter()
+            .map(|row| self.plan_node(row))
+            .collect();
+        if nodes.is_empty() {
+            return Err(RpcError::NotFound(format!(
+                "`{selector}` selects no node; `cutover node list` shows them"
+            )));
+        }
+        let (toml, findings) = crate::model::draft::draft(guide, &selector, &nodes);
+        Ok(pb::InitUpgradeResponse {
+            toml,
+            findings: Some(document("findings/1", &findings)),
+        })
+    }
+}
+
+fn dialect(url: &str) -> Dialect {
+    if url.starts_with("postgres") {
+        Dialect::Postgres
+    } else {
+        Dialect::MySql
+    }
+}
+
+fn known(blob: BlobRef, text: &str, dialect: Dialect) -> KnownScript {
+    let statements = cutover_sqlscript::split(text, dialect)
+        .map(|script| u32::try_from(script.statements.len()).unwrap_or(u32::MAX))
+        .map_err(|error| error.to_string());
+    KnownScript { blob, statements }
+}
+
+fn attachments(
+    sent: &std::collections::HashMap<String, pb::Blob>,
+) -> Result<BTreeMap<String, BlobRef>, RpcError> {
+    sent.iter()
+        .map(|(name, blob)| {
+            let blob =
+                BlobRef::try_from(blob.clone()).map_err(|error| RpcError::Invalid(error.to_string()))?;
+            Ok((name.clone(), blob))
+        })
+        .collect()
+}
+
+/// The files that are named and not here yet.
+fn wanted(
+    upgrade: &Upgrade,
+    attachments: &BTreeMap<String, BlobRef>,
+    present: impl Fn(&BlobRef) -> bool,
+) -> Vec<String> {
+    let scripts = upgrade.databases.iter().flat_map(|database| &database.scripts);
+    let distribution = upgrade.distribution.iter().map(|distribution| &distribution.file);
+    let mut names: Vec<String> = scripts
+        .chain(distribution)
+        .filter(|name| !attachments.get(*name).is_some_and(&present))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn wrong_distribution(upgrade: &Upgrade, attachments: &BTreeMap<String, BlobRef>) -> Option<Finding> {
+    let distribution = upgrade.distribution.as_ref()?;
+    let blob = attachments.get(&distribution.file)?;
+    (blob.sha256 != distribution.sha256).then(|| {
+        planner::finding(
+            Severity::Error,
+            "wrong-hash",
+            &distribution.file,
+            format!(
+                "{} has SHA-256 {}, the upgrade file says {}",
+                distribution.file, blob.sha256, distribution.sha256
+            ),
+            "download the distribution again, or correct home.distribution.sha256",
+        )
+    })
+}

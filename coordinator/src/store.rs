@@ -1,0 +1,157 @@
+//! The coordinator's own store: runs as event logs, plans, nodes, tokens, inventory and the audit trail.
+//!
+//! [`Store`] is the one narrow way in; nothing else knows that [`sqlite::SqliteStore`] is SQLite. A state change
+//! and its audit record are one transaction.
+
+pub mod sqlite;
+
+use std::collections::BTreeMap;
+
+use cutover_proto::audit::{AuditEntry, AuditRecord};
+use cutover_proto::facts::NodeFacts;
+use cutover_proto::ids::{NodeName, RunId, Sha256Hex};
+use cutover_proto::plan::Plan;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::event::{Event, EventRecord};
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite refused.
+    #[error("the coordinator's store failed to {action}")]
+    Sql {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Someone else appended first.
+    #[error("run {run} has moved on: event {expected} was expected to be the last")]
+    VersionMoved {
+        /// The run.
+        run: RunId,
+        /// The version expected.
+        expected: u64,
+    },
+    /// A row that this version can't read.
+    #[error("table {table}, row {row}: not readable by this version")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The file can't be created or opened.
+    #[error("failed to open the store at {path}")]
+    Open {
+        /// The path.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Shorthand.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A node as enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// The node.
+    pub name: NodeName,
+    /// Labels given with its token.
+    pub labels: BTreeMap<String, String>,
+    /// Serial number of its certificate.
+    pub serial: String,
+    /// When it was enrolled.
+    pub enrolled: Timestamp,
+    /// Last heard of.
+    pub last_seen: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+    /// What it reported last.
+    pub facts: Option<NodeFacts>,
+}
+
+/// A run as listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// The run.
+    pub id: RunId,
+    /// Its plan.
+    pub plan_hash: Sha256Hex,
+    /// When it was started.
+    pub started: Timestamp,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// What the rest of the coordinator asks of its store.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Takes the next epoch: one more with each start of a coordinator on this store.
+    fn next_epoch(&self) -> BoxFuture<'_, StoreResult<u64>>;
+
+    /// Keeps a plan under its hash. Keeping it again changes nothing.
+    fn put_plan<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, StoreResult<Sha256Hex>>;
+    /// A plan by its hash.
+    fn plan<'a>(&'a self, hash: &'a Sha256Hex) -> BoxFuture<'a, StoreResult<Option<Plan>>>;
+
+    /// Starts a run with its first event.
+    fn create_run(
+        &self,
+        id: RunId,
+        plan_hash: Sha256Hex,
+        operator: String,
+    ) -> BoxFuture<'_, StoreResult<EventRecord>>;
+    /// Appends events behind number `expected`, with their audit records, in one transaction.
+    fn append(
+        &self,
+        run: RunId,
+        expected: u64,
+        events: Vec<Event>,
+        audit: Vec<AuditEntry>,
+    ) -> BoxFuture<'_, StoreResult<Vec<EventRecord>>>;
+    /// The log of a run.
+    fn events(&self, run: RunId) -> BoxFuture<'_, StoreResult<Vec<EventRecord>>>;
+    /// All runs, oldest first.
+    fn runs(&self) -> BoxFuture<'_, StoreResult<Vec<RunRow>>>;
+
+    /// Adds or replaces a node.
+    fn put_node<'a>(&'a self, node: &'a NodeRow, audit: AuditEntry) -> BoxFuture<'a, StoreResult<()>>;
+    /// Notes that a node was heard of, and what it reported.
+    fn node_seen<'a>(
+        &'a self,
+        name: &'a NodeName,
+        at: Timestamp,
+        facts: Option<&'a NodeFacts>,
+    ) -> BoxFuture<'a, StoreResult<()>>;
+    /// All nodes, by name.
+    fn nodes(&self) -> BoxFuture<'_, StoreResult<Vec<NodeRow>>>;
+
+    /// Keeps a join token's record.
+    fn put_token<'a>(
+        &'a self,
+        id: &'a str,
+        record: serde_json::Value,
+        audit: AuditEntry,
+    ) -> BoxFuture<'a, StoreResult<()>>;
+    /// A join token's record, whether or not it was used.
+    fn token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<Option<serde_json::Value>>>;
+    /// Uses a token up; `false` when it had been used already. Two callers can't both get `true`.
+    fn use_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<bool>>;
+
+    /// Appends to the audit trail.
+    fn audit(&self, entries: Vec<AuditEntry>) -> BoxFuture<'_, StoreResult<()>>;
+    /// Records from number `first`, at most `limit`.
+    fn audit_records(&self, first: u64, limit: u32) -> BoxFuture<'_, StoreResult<Vec<AuditRecord>>>;
+    /// Number and hash of the last record.
+    fn audit_end(&self) -> BoxFuture<'_, StoreResult<(u64, String)>>;
+}

@@ -1,0 +1,239 @@
+//! The coordinator's own steps: work on production and staging, under the same rules as node steps. Every action
+//! can be run twice.
+
+mod alone;
+mod backup;
+mod checkpoint;
+mod copy;
+mod finalize;
+mod migrate;
+mod probe;
+mod progress;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cutover_database::{DatabaseError, DatabaseFacts, Kind, OwnSessions, Target};
+use cutover_proto::ids::{Direction, RunId, StepId};
+use cutover_proto::plan::{
+    DatabaseAction, DatabaseAddress, DatabaseRole, Place, Plan, PlanDatabase, PlanStep, StepAction,
+};
+use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::Blobs;
+use crate::engine::driver::Update;
+use crate::secrets;
+use crate::store::Store;
+
+/// One try of one coordinator step.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The run.
+    pub run: RunId,
+    /// Its plan.
+    pub plan: Plan,
+    /// The step.
+    pub step: PlanStep,
+    /// Doing or undoing.
+    pub direction: Direction,
+    /// The try.
+    pub attempt: u32,
+    /// Whether an earlier try, or this one before a restart, may have left something behind.
+    pub again: bool,
+    /// Cancelled by abort, deadline or the coordinator's end.
+    pub cancel: CancellationToken,
+    /// Watchers of the run.
+    pub updates: broadcast::Sender<Update>,
+    /// Evidence of the steps before.
+    pub receipts: BTreeMap<StepId, Receipt>,
+}
+
+/// Carries coordinator steps out.
+#[derive(Debug)]
+pub struct Worker {
+    backup_dir: PathBuf,
+    blobs: Blobs,
+    store: Arc<dyn Store>,
+    own: OwnSessions,
+}
+
+impl Worker {
+    /// A worker that keeps database backups in this folder.
+    #[must_use]
+    pub fn new(backup_dir: PathBuf, blobs: Blobs, store: Arc<dyn Store>) -> Self {
+        Self {
+            backup_dir,
+            blobs,
+            store,
+            own: OwnSessions::new(),
+        }
+    }
+
+    /// Carries a step out, or takes it back.
+    ///
+    /// # Errors
+    /// What failed, why, and what to do next.
+    pub async fn carry_out(&self, job: Job) -> StepOutcome {
+        let cancel = job.cancel.clone();
+        let is_migration = matches!(
+            job.step.action,
+            StepAction::Database(DatabaseAction::Migrate { .. })
+        ) && job.direction == Direction::Do;
+        let work = Box::pin(self.act(&job));
+        if is_migration {
+            // A script stops between two statements by itself; dropping it inside one would leave its outcome open.
+            return work.await;
+        }
+        tokio::select! {
+            outcome = work => outcome,
+            () = cancel.cancelled() => Err(StepError::new(
+                ErrorCode::Cancelled,
+                "the step was cancelled",
+                "its deadline passed, the run is aborted, or the coordinator stops",
+                "retry, or abort",
+            )),
+        }
+    }
+
+    async fn act(&self, job: &Job) -> StepOutcome {
+        let action = match &job.step.action {
+            StepAction::Finalize => return self.finalize(job).await,
+            StepAction::Node(_) => return Err(defect("a node's step was given to the coordinator")),
+            StepAction::Database(action) => action,
+        };
+        let Place::Database(name) = &job.step.place else {
+            return Err(defect("a database step has no database"));
+        };
+        let database = job
+            .plan
+            .database(name)
+            .ok_or_else(|| defect("a step names a database that the plan lacks"))?;
+        match (action, job.direction) {
+            (DatabaseAction::Verify, Direction::Do) => self.verify(database).await,
+            (DatabaseAction::ProveAlone { role }, Direction::Do) => self.prove_alone(database, *role).await,
+            (DatabaseAction::Backup, Direction::Do) => self.back_up(job, database).await,
+            (DatabaseAction::Migrate { role }, Direction::Do) => self.migrate(job, database, *role).await,
+            (DatabaseAction::Migrate { role }, Direction::Undo) => self.unmigrate(job, database, *role).await,
+            (DatabaseAction::Copy, Direction::Do) => self.copy(job, database).await,
+            (DatabaseAction::Copy, Direction::Undo) => self.empty_staging(database).await,
+            (DatabaseAction::Compare, Direction::Do) => self.compare(job, database).await,
+            (DatabaseAction::Checkpoint { role, checks }, Direction::Do) => {
+                self.checkpoint(database, *role, checks).await
+            }
+            (DatabaseAction::ProveServing { nodes }, Direction::Do) => {
+                self.prove_serving(job, database, *nodes).await
+            }
+            (
+                DatabaseAction::Verify
+                | DatabaseAction::ProveAlone { .. }
+                | DatabaseAction::Backup
+                | DatabaseAction::Compare
+                | DatabaseAction::Checkpoint { .. }
+                | DatabaseAction::ProveServing { .. },
+                Direction::Undo,
+            ) => Ok(Receipt::new().with("undo", "nothing to undo")),
+        }
+    }
+}
+
+fn defect(what: &str) -> StepError {
+    StepError::new(
+        ErrorCode::Internal,
+        what,
+        "this is a defect in Cutover",
+        "report it with the run's audit export",
+    )
+}
+
+/// The database that an address names, with its password.
+fn target(address: &DatabaseAddress) -> Result<Target, StepError> {
+    let password = secrets::resolve(&address.password).map_err(|error| {
+        let source = std::error::Error::source(&error)
+            .map(|s| format!(" ({s})"))
+            .unwrap_or_default();
+        StepError::new(
+            ErrorCode::SecretUnavailable,
+            format!("the password for {} can't be read", address.url),
+            format!("{error}{source}"),
+            "make it readable for the coordinator, then retry",
+        )
+    })?;
+    Target::parse(&address.url, password).map_err(|error| {
+        StepError::new(
+            ErrorCode::DatabaseRefused,
+            "a database URL can't be read",
+            error.to_string(),
+            "plan again",
+        )
+    })
+}
+
+fn target_of(database: &PlanDatabase, role: DatabaseRole) -> Result<Target, StepError> {
+    target(match role {
+        DatabaseRole::Production => &database.production,
+        DatabaseRole::Staging => &database.staging,
+    })
+}
+
+/// A database error as a step's.
+fn failed(error: &DatabaseError) -> StepError {
+    let code = match error.kind() {
+        Kind::Unreachable | Kind::WrongPassword | Kind::UnknownDatabase | Kind::Tls | Kind::Full => {
+            ErrorCode::DatabaseUnavailable
+        }
+        Kind::Denied | Kind::Statement | Kind::Tool | Kind::Refused => ErrorCode::DatabaseRefused,
+        Kind::SessionsHidden => ErrorCode::ForeignSessions,
+        Kind::File => ErrorCode::Io,
+        Kind::Integrity => ErrorCode::NotEqual,
+    };
+    let mut why = error.why().to_owned();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !why.contains(&text) {
+            why = format!("{why}: {text}");
+        }
+        source = cause.source();
+    }
+    StepError::new(
+        code,
+        format!("work on {} failed", error.target()),
+        why,
+        error.remedy(),
+    )
+}
+
+/// What proves that a database is the one the plan was made for, whatever name it is reached by.
+fn identity(facts: &DatabaseFacts) -> String {
+    let server = &facts.server;
+    let of = |part: &Option<String>| part.clone().unwrap_or_default();
+    let server = match &server.unique {
+        Some(unique) => unique.clone(),
+        None => [
+            of(&server.cluster),
+            of(&server.host),
+            of(&server.port),
+            of(&server.data_directory),
+        ]
+        .join("|"),
+    };
+    format!("{}:{server}/{}", facts.engine, facts.database)
+}
+
+/// Refuses a database that is not the one the plan was made for.
+fn same_identity(facts: &DatabaseFacts, planned: &str, role: DatabaseRole) -> Result<(), StepError> {
+    let found = identity(facts);
+    if found == planned {
+        return Ok(());
+    }
+    Err(StepError::new(
+        ErrorCode::DatabaseRefused,
+        format!("the {role} database is another one than when the plan was made"),
+        format!("found {found}, planned {planned}"),
+        "find out which server answers at this address now; plan again if it is the right one",
+    ))
+}

@@ -1,0 +1,46 @@
+//! The point of no return: what only served the way back is removed.
+
+use cutover_database::forget_journal;
+use cutover_proto::plan::DatabaseRole;
+use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+
+use super::{Job, Worker, failed, target_of};
+
+impl Worker {
+    pub(super) async fn finalize(&self, job: &Job) -> StepOutcome {
+        let mut receipt = Receipt::new();
+        for database in &job.plan.databases {
+            let staging = target_of(database, DatabaseRole::Staging)?;
+            let events = self.disabled_events(job, &database.name);
+            cutover_copy::enable_events(&staging, &events)
+                .await
+                .map_err(|error| {
+                    StepError::new(
+                        ErrorCode::DatabaseRefused,
+                        format!("events of {staging} could not be enabled"),
+                        error.to_string(),
+                        "enable them by hand or correct the privileges, then retry",
+                    )
+                })?;
+            for role in [DatabaseRole::Production, DatabaseRole::Staging] {
+                forget_journal(&target_of(database, role)?)
+                    .await
+                    .map_err(|e| failed(&e))?;
+            }
+            receipt = receipt.with(&format!("{}_events_enabled", database.name), events.len());
+        }
+        Ok(receipt
+            .with("journals", "removed")
+            .with("old_servers", "stay held; `cutover do release` gives one up"))
+    }
+
+    /// Scheduled events that the copy left disabled, so that staging did not act before it was in charge.
+    fn disabled_events(&self, job: &Job, database: &str) -> Vec<String> {
+        job.receipts
+            .iter()
+            .filter(|(id, _)| id.as_str() == format!("data.copy@{database}"))
+            .filter_map(|(_, receipt)| serde_json::from_str(receipt.evidence.get("disabled_events")?).ok())
+            .next()
+            .unwrap_or_default()
+    }
+}
