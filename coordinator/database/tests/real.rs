@@ -12,6 +12,8 @@ mod facts;
 mod script_mariadb;
 #[path = "real/script_postgres.rs"]
 mod script_postgres;
+#[path = "real/send.rs"]
+mod send;
 #[path = "real/sessions.rs"]
 mod sessions;
 #[path = "real/support.rs"]
