@@ -1,0 +1,232 @@
+//! Starts the server of a home by its own script. The script's exit code proves nothing: started is a process
+//! that names this home on its command line; ready is for [`super::prove_ready`] to say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+
+use super::{hold_server, stop_server};
+use crate::durable;
+use crate::fault;
+use crate::service::carbon::{self, Process};
+use crate::service::guard::{self, GuardState};
+use crate::service::log;
+use crate::service::start::{self, StartRecord};
+use crate::task::Task;
+
+/// How long the script may take to return, and then the server to appear.
+const SCRIPT: Duration = Duration::from_secs(60);
+const APPEAR: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
+/// When a start is undone, the new server gets this long before it is killed: nobody uses it.
+const UNDO_GRACE: Duration = Duration::from_secs(180);
+
+pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
+    let home = task.home(home)?;
+    let agent = &task.agent;
+    agent.holds.check_owner(&home, task.command.id.run)?;
+    if let Some(server) = server_of(task, &home).await? {
+        release(task, &home).await?;
+        return Ok(Receipt::new()
+            .with("pid", server.pid)
+            .with("already_running", true));
+    }
+    java(task)?;
+    let began = Instant::now();
+    let mark = log::mark(&home);
+    let record = StartRecord {
+        home: home.clone(),
+        run: task.command.id.run,
+        log: mark,
+    };
+    record
+        .write(&agent.config.state_dir)
+        .map_err(|error| fault::io("record the start in", &agent.config.state_dir, &error))?;
+    task.note(
+        "was_held",
+        if agent.holds.get(&home).is_some() {
+            "yes"
+        } else {
+            "no"
+        },
+    )?;
+    let stale = remove_stale_pid_file(&home)?;
+    release(task, &home).await?;
+    let output = output_path(task)?;
+    let started = run(task, &home, &output).await;
+    let server = match started {
+        Ok(server) => server,
+        Err(error) => {
+            hold_again(task, &home).await?;
+            return Err(error);
+        }
+    };
+    let receipt = Receipt::new()
+        .with("pid", server.pid)
+        .with("started_ticks", server.started_ticks)
+        .with("millis", began.elapsed().as_millis())
+        .with("log_offset", mark.size)
+        .with("output", output.display());
+    Ok(match stale {
+        Some(pid) => receipt.with(
+            "stale_pid_file",
+            format!("named process {pid} of something else; removed"),
+        ),
+        None => receipt,
+    })
+}
+
+async fn run(task: &Task, home: &Path, output: &Path) -> Result<Process, StepError> {
+    let command = start::command(&task.agent.config, home, output).map_err(|error| {
+        fault::other(
+            ErrorCode::NotReady,
+            "the server can't be started",
+            &error,
+            "correct the agent's policy file",
+        )
+    })?;
+    let status = script(task, command, home).await?;
+    let deadline = Instant::now() + APPEAR;
+    loop {
+        if let Some(server) = server_of(task, home).await? {
+            return Ok(server);
+        }
+        if Instant::now() >= deadline || !status.success() {
+            return Err(not_started(home, status, output));
+        }
+        task.pause(LOOK, "the server was started").await?;
+    }
+}
+
+/// Runs the script to its end. It is waited for even if the command is cancelled: it takes a moment only.
+async fn script(task: &Task, mut command: Command, home: &Path) -> Result<ExitStatus, StepError> {
+    let failed = |error: &std::io::Error| fault::io("run bin/wso2server.sh of", home, error);
+    let mut child = task
+        .blocking(move |_, _| {
+            command
+                .spawn()
+                .map_err(|error| fault::internal("the script was not run", &error))
+        })
+        .await?;
+    let deadline = Instant::now() + SCRIPT;
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| failed(&error))? {
+            return Ok(status);
+        }
+        if Instant::now() >= deadline {
+            child.kill().map_err(|error| failed(&error))?;
+            child.wait().map_err(|error| failed(&error))?;
+            return Err(StepError::new(
+                ErrorCode::TimedOut,
+                format!("bin/wso2server.sh of `{}` did not return", home.display()),
+                format!("it was given {SCRIPT:?}, and returns at once as a rule"),
+                "look at the script and at its output in the agent's state folder, then retry the step",
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn not_started(home: &Path, status: ExitStatus, output: &Path) -> StepError {
+    let said = fs::read(output).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let last: Vec<String> = said.lines().rev().take(10).map(log::mask).collect();
+    let last: Vec<String> = last.into_iter().rev().collect();
+    StepError::new(
+        ErrorCode::NotReady,
+        format!("the server of `{}` did not start", home.display()),
+        format!(
+            "no process of this home appeared; the script ended with {status} and said: {}",
+            last.join(" | ")
+        ),
+        "look at JAVA_HOME in the agent's policy, at the rights in the home and at its log, then retry the step",
+    )
+}
+
+fn java(task: &Task) -> Result<(), StepError> {
+    let config = &task.agent.config;
+    if config.java_home.is_some() || config.start_env.contains_key("JAVA_HOME") {
+        return Ok(());
+    }
+    Err(StepError::new(
+        ErrorCode::ConfigRefused,
+        "the server was not started",
+        "the agent's policy names no `java_home`, and the start script needs JAVA_HOME",
+        "set `java_home` in the agent's policy file and restart the agent",
+    ))
+}
+
+/// Carbon's script starts nothing when the process that a left-over pid file names is there, whosoever it is.
+fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
+    let Some(pid) = carbon::pid_file(home).filter(|pid| carbon::identify(*pid).is_some()) else {
+        return Ok(None);
+    };
+    let path = home.join("wso2carbon.pid");
+    durable::remove(&path).map_err(|error| fault::io("remove", &path, &error))?;
+    Ok(Some(pid))
+}
+
+async fn server_of(task: &Task, home: &Path) -> Result<Option<Process>, StepError> {
+    let home = home.to_owned();
+    task.blocking(move |_, _| Ok(carbon::find(&home).servers.first().copied()))
+        .await
+}
+
+async fn release(task: &Task, home: &Path) -> Result<(), StepError> {
+    let (agent, run, home) = (task.agent.clone(), task.command.id.run, home.to_owned());
+    task.blocking(move |_, _| {
+        agent.holds.release(&home, run)?;
+        match guard::state(&home) {
+            Ok(GuardState::Open) => Ok(()),
+            Ok(GuardState::Guarded | GuardState::OriginalMissing | GuardState::NoScript) => {
+                Err(StepError::new(
+                    ErrorCode::NotFound,
+                    format!("`{}` can't be started", home.display()),
+                    "bin/wso2server.sh is missing",
+                    "unpack the distribution or restore the home, then retry the step",
+                ))
+            }
+            Err(error) => Err(fault::io("read bin/wso2server.sh of", &home, &error)),
+        }
+    })
+    .await
+}
+
+/// What did not start must not start later by itself.
+async fn hold_again(task: &Task, home: &Path) -> Result<(), StepError> {
+    if task.noted("was_held").as_deref() != Some("yes") {
+        return Ok(());
+    }
+    hold_server::perform(task, &home.to_string_lossy())
+        .await
+        .map(drop)
+}
+
+fn output_path(task: &Task) -> Result<PathBuf, StepError> {
+    let folder = task.agent.state_folder("output").map_err(|error| {
+        fault::io(
+            "make the folder for output in",
+            &task.agent.config.state_dir,
+            &error,
+        )
+    })?;
+    Ok(folder.join(format!(
+        "start-{}.log",
+        durable::key(&task.command.id.to_string())
+    )))
+}
+
+/// Stops what this step started, and holds it as before.
+pub(super) async fn undo(task: &Task, home: &str) -> StepOutcome {
+    let real = task.home(home)?;
+    let stopping = task.agent.holds.stopping(&real);
+    if task.noted("was_held").as_deref() != Some("no") {
+        hold_server::perform(task, home).await?;
+    }
+    let receipt = stop_server::end(task, &real, UNDO_GRACE, true).await?;
+    drop(stopping);
+    Ok(receipt.with("held", task.agent.holds.get(&real).is_some()))
+}

@@ -1,0 +1,242 @@
+//! The facts of one home.
+
+use std::fs;
+use std::path::Path;
+
+use cutover_files::Root;
+use cutover_proto::facts::{HoldFacts, HomeFacts, ServerProcess};
+use walkdir::WalkDir;
+
+use super::{Scene, conf, managers, size, version};
+use crate::service::carbon::{self, Process};
+
+/// Carbon's own ports, before the offset.
+const HTTPS: u16 = 9443;
+const HTTP: u16 = 9763;
+
+/// Ports of a home: https first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// `carbon.xml` `/Server/Ports/Offset`, or the running server's `-DportOffset`.
+    pub offset: u16,
+    /// The https port, offset included.
+    pub https: u16,
+    /// The http port, offset included.
+    pub http: u16,
+}
+
+/// The ports on which the server of a home listens when it is up.
+#[must_use]
+pub fn ports(home: &Path) -> Ports {
+    match Root::open(home) {
+        Ok(root) => ports_of(&root, home, &mut Vec::new()),
+        Err(_) => Ports {
+            offset: 0,
+            https: HTTPS,
+            http: HTTP,
+        },
+    }
+}
+
+fn ports_of(root: &Root, home: &Path, problems: &mut Vec<String>) -> Ports {
+    let mut read = |file: &str| match conf::document(root, file) {
+        Ok(document) => document,
+        Err(problem) => {
+            problems.push(problem);
+            None
+        }
+    };
+    let carbon = read("repository/conf/carbon.xml");
+    let tomcat = read("repository/conf/tomcat/catalina-server.xml");
+    let configured = carbon.and_then(|document| conf::text(&document, "/Server/Ports/Offset")?.parse().ok());
+    let offset = running_offset(home).or(configured).unwrap_or(0);
+    let port = |scheme: &str, default: u16| {
+        let path = format!("/Server/Service/Connector[@scheme='{scheme}']/@port");
+        let port = tomcat
+            .as_ref()
+            .and_then(|document| conf::first(document, &path)?.parse::<u16>().ok());
+        port.unwrap_or(default).saturating_add(offset)
+    };
+    Ports {
+        offset,
+        https: port("https", HTTPS),
+        http: port("http", HTTP),
+    }
+}
+
+/// `-DportOffset` on the command line of the running server overrides `carbon.xml`.
+fn running_offset(home: &Path) -> Option<u16> {
+    let server = carbon::find(home).servers.into_iter().next()?;
+    let args = carbon::command_line(server.pid)?;
+    let value = args.iter().find_map(|arg| arg.strip_prefix(b"-DportOffset="))?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Everything a home tells about itself.
+pub(super) fn facts(scene: Scene<'_>, home: &Path) -> HomeFacts {
+    let path = home.to_string_lossy().into_owned();
+    let hold = scene
+        .holds
+        .and_then(|holds| holds.get(home))
+        .map(|hold| HoldFacts { run: hold.run });
+    let near = if home.exists() {
+        home
+    } else {
+        home.parent().unwrap_or(home)
+    };
+    let mut facts = HomeFacts {
+        path,
+        exists: home.is_dir(),
+        hold,
+        free_bytes: cutover_files::space::free_bytes(near).unwrap_or(0),
+        ..HomeFacts::default()
+    };
+    if !facts.exists {
+        return facts;
+    }
+    facts.bytes = size(scene.sizes, home, false);
+    facts.server = carbon::find(home).servers.into_iter().next().map(server);
+    let config = scene.config;
+    facts.restart_managers =
+        managers::restart_managers(&managers::spellings(home), &config.unit_dirs, &config.cron_dirs);
+    match Root::open(home) {
+        Ok(root) => read_into(&mut facts, &root, home),
+        Err(error) => facts.problems.push(crate::fault::chain(&error)),
+    }
+    facts
+}
+
+fn server(process: Process) -> ServerProcess {
+    ServerProcess {
+        pid: process.pid,
+        started_ticks: process.started_ticks,
+    }
+}
+
+fn read_into(facts: &mut HomeFacts, root: &Root, home: &Path) {
+    versions(facts, root, home);
+    let ports = ports_of(root, home, &mut facts.problems);
+    facts.port_offset = ports.offset;
+    facts.ports = vec![ports.https, ports.http];
+    facts.datasources = conf::datasources(root, &mut facts.problems);
+    databases(facts, root);
+    facts.tenants = tenants(home);
+    facts.libraries = libraries(home);
+    facts.secure_vault = secure_vault(home);
+    if !home.join("bin/wso2server.sh").is_file() {
+        facts
+            .problems
+            .push("bin/wso2server.sh is missing: this is no complete Carbon home".to_owned());
+    }
+    facts.problems.sort();
+    facts.problems.dedup();
+}
+
+fn versions(facts: &mut HomeFacts, root: &Root, home: &Path) {
+    let carbon = match conf::document(root, "repository/conf/carbon.xml") {
+        Ok(Some(document)) => Some(document),
+        Ok(None) => {
+            facts
+                .problems
+                .push("repository/conf/carbon.xml is missing".to_owned());
+            None
+        }
+        Err(problem) => {
+            facts.problems.push(problem);
+            None
+        }
+    };
+    let value = |path: &str| {
+        carbon
+            .as_ref()
+            .and_then(|document| conf::text(document, path))
+            .unwrap_or_default()
+    };
+    let named = version::in_file(home, "bin/version.txt");
+    (facts.product, facts.version) =
+        named.unwrap_or_else(|| (value("/Server/Name"), value("/Server/Version")));
+    facts.server_key = value("/Server/ServerKey");
+    let kernel = version::in_file(home, "bin/wso2carbon-version.txt").map(|(_, version)| version);
+    facts.kernel = kernel
+        .or_else(|| version::kernel_in_jars(home))
+        .unwrap_or_default();
+    if facts.version.is_empty() {
+        facts
+            .problems
+            .push("the product's version is told neither by bin/version.txt nor by carbon.xml".to_owned());
+    }
+    if facts.kernel.is_empty() {
+        facts.problems.push(
+            "the kernel's version is told neither by bin/wso2carbon-version.txt nor by a jar".to_owned(),
+        );
+    }
+}
+
+fn databases(facts: &mut HomeFacts, root: &Root) {
+    match conf::document(root, "repository/conf/user-mgt.xml") {
+        Ok(Some(document)) => {
+            let path = "/UserManager/Realm/Configuration/Property[@name='dataSource']";
+            facts.user_datasource = conf::text(&document, path);
+        }
+        Ok(None) => facts
+            .problems
+            .push("repository/conf/user-mgt.xml is missing".to_owned()),
+        Err(problem) => facts.problems.push(problem),
+    }
+    match conf::document(root, "repository/conf/registry.xml") {
+        Ok(Some(document)) => {
+            (facts.registry_datasources, facts.registry_current) = conf::registry(&document)
+        }
+        Ok(None) => facts
+            .problems
+            .push("repository/conf/registry.xml is missing".to_owned()),
+        Err(problem) => facts.problems.push(problem),
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+fn tenants(home: &Path) -> Vec<i64> {
+    let folder = home.join("repository/tenants");
+    let mut ids: Vec<i64> = names(&folder)
+        .into_iter()
+        .filter(|name| folder.join(name).is_dir())
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn libraries(home: &Path) -> Vec<String> {
+    let all = names(&home.join("repository/components/lib"));
+    all.into_iter().filter(|name| name.ends_with(".jar")).collect()
+}
+
+/// Secure Vault is set up when any line of its properties is not a comment.
+fn secure_vault(home: &Path) -> bool {
+    let text =
+        fs::read_to_string(home.join("repository/conf/security/secret-conf.properties")).unwrap_or_default();
+    text.lines()
+        .map(str::trim)
+        .any(|line| !line.is_empty() && !line.starts_with(['#', '!']) && line.contains('='))
+}
+
+/// Bytes in the files of a home, links not followed.
+pub(super) fn bytes(home: &Path) -> u64 {
+    let entries = WalkDir::new(home).same_file_system(true).into_iter().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_file())
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|meta| meta.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use super::*;
+use crate::config::Config;
+use crate::policy::Policy;
+
+fn put(home: &Path, file: &str, text: &str) {
+    let path = home.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn look(root: &Path, home: &Path) -> HomeFacts {
+    let text = format!(
+        "node = \"n\"\ncoordinator = \"c:1\"\nstate_dir = \"{0}/state\"\nbackup_dir = \"{0}/backup\"\n\
+         homes = [\"{0}/wso2*\"]\nunit_dirs = []\ncron_dirs = []\n",
+        root.display()
+    );
+    let config = Config::parse(&text).unwrap();
+    let scene = Scene {
+        config: &config,
+        policy: &Policy::new(&config),
+        holds: None,
+        sizes: &Default::default(),
+    };
+    facts(scene, home)
+}
+
+#[test]
+fn home_when_complete_then_told() {
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("wso2dss");
+    put(&home, "bin/version.txt", "WSO2 Data Services Server v3.0.1\n");
+    put(
+        &home,
+        "bin/wso2carbon-version.txt",
+        "WSO2 Carbon Framework v4.0.6\n",
+    );
+    put(&home, "bin/wso2server.sh", "#!/bin/sh\n");
+    put(
+        &home,
+        "repository/conf/carbon.xml",
+        "<Server xmlns=\"http://wso2.org/projects/carbon/carbon.xml\"><Name>X</Name><ServerKey>DSS</ServerKey>\
+         <Version>9</Version><Ports><Offset>3</Offset></Ports></Server>",
+    );
+    put(
+        &home,
+        "repository/conf/tomcat/catalina-server.xml",
+        "<Server><Service><Connector port=\"9763\" scheme=\"http\"/><Connector port=\"8443\" scheme=\"https\"/></Service></Server>",
+    );
+    put(
+        &home,
+        "repository/conf/user-mgt.xml",
+        "<UserManager><Realm><Configuration><Property name=\"dataSource\">jdbc/U</Property></Configuration></Realm></UserManager>",
+    );
+    put(
+        &home,
+        "repository/conf/registry.xml",
+        "<wso2registry><currentDBConfig>a</currentDBConfig><dbConfig name=\"a\"><dataSource>jdbc/A</dataSource></dbConfig>\
+         <!--dbConfig name=\"off\"><dataSource>jdbc/OFF</dataSource></dbConfig-->\
+         <dbConfig name=\"b\"><dataSource>jdbc/B</dataSource></dbConfig></wso2registry>",
+    );
+    put(&home, "repository/tenants/12/x", "");
+    put(&home, "repository/tenants/7/x", "");
+    put(&home, "repository/tenants/notes.txt", "");
+    put(&home, "repository/components/lib/mysql.jar", "12345");
+    put(
+        &home,
+        "repository/conf/security/secret-conf.properties",
+        "#off=1\ncarbon.secretProvider=x\n",
+    );
+    let facts = look(root.path(), &home);
+    assert_eq!(
+        (facts.product.as_str(), facts.version.as_str()),
+        ("WSO2 Data Services Server", "3.0.1")
+    );
+    assert_eq!(facts.kernel, "4.0.6");
+    assert_eq!(facts.server_key, "DSS");
+    assert_eq!(facts.ports, [8446, 9766]);
+    assert_eq!(facts.user_datasource.as_deref(), Some("jdbc/U"));
+    assert_eq!(facts.registry_current.as_deref(), Some("a"));
+    assert_eq!(facts.registry_datasources.len(), 2);
+    assert_eq!(facts.tenants, [7, 12]);
+    assert_eq!(facts.libraries, ["mysql.jar"]);
+    assert!(facts.secure_vault && facts.bytes > 0 && facts.free_bytes > 0);
+    assert_eq!(facts.server, None);
+    assert_eq!(facts.problems, Vec::<String>::new());
+}
+
+#[test]
+fn home_when_files_are_missing_or_broken_then_problems_and_no_failure() {
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("wso2dss");
+    put(&home, "repository/conf/carbon.xml", "<Server>");
+    put(&home, "bin/org.wso2.carbon.bootstrap-4.2.0.jar", "");
+    let facts = look(root.path(), &home);
+    assert_eq!(facts.kernel, "4.2.0");
+    assert_eq!(facts.ports, [9443, 9763]);
+    for word in [
+        "carbon.xml",
+        "user-mgt.xml",
+        "registry.xml",
+        "wso2server.sh",
+        "version",
+    ] {
+        assert!(
+            facts.problems.iter().any(|p| p.contains(word)),
+            "{word}: {:?}",
+            facts.problems
+        );
+    }
+    let none = look(root.path(), &root.path().join("wso2none"));
+    assert!(!none.exists && none.problems.is_empty() && none.free_bytes > 0);
+}
