@@ -13,7 +13,6 @@ use tonic::{Extensions, Status};
 ///
 /// # Errors
 /// Without an operator certificate.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 pub fn operator_of(extensions: &Extensions) -> Result<String, Status> {
     match extensions.get::<Peer>().and_then(|peer| peer.identity.as_ref()) {
         Some(PeerIdentity::Operator { name, .. }) => Ok(name.clone()),
@@ -30,7 +29,6 @@ pub fn operator_of(extensions: &Extensions) -> Result<String, Status> {
 ///
 /// # Errors
 /// Without a node certificate.
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 pub fn node_of(extensions: &Extensions) -> Result<(NodeName, String), Status> {
     match extensions.get::<Peer>().and_then(|peer| peer.identity.as_ref()) {
         Some(PeerIdentity::Node { name, serial }) => {

@@ -119,7 +119,7 @@ impl Worker {
             (DatabaseAction::Migrate { role }, Direction::Do) => self.migrate(job, database, *role).await,
             (DatabaseAction::Migrate { role }, Direction::Undo) => self.unmigrate(job, database, *role).await,
             (DatabaseAction::Copy, Direction::Do) => self.copy(job, database).await,
-            (DatabaseAction::Copy, Direction::Undo) => self.empty_staging(database).await,
+            (DatabaseAction::Copy, Direction::Undo) => self.empty_staging(job, database).await,
             (DatabaseAction::Compare, Direction::Do) => self.compare(job, database).await,
             (DatabaseAction::Checkpoint { role, checks }, Direction::Do) => {
                 self.checkpoint(database, *role, checks).await

@@ -151,6 +151,54 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The step it is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Event::StepStarted { step, .. }
+            | Event::StepSucceeded { step, .. }
+            | Event::StepFailed { step, .. }
+            | Event::StepRetried { step, .. }
+            | Event::StepSkipped { step, .. }
+            | Event::UndoStarted { step, .. }
+            | Event::UndoSucceeded { step, .. }
+            | Event::UndoFailed { step, .. } => Some(step),
+            Event::RunStarted { .. }
+            | Event::PhaseApproved { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::AbortRequested { .. }
+            | Event::RunFinished
+            | Event::RunAborted => None,
+        }
+    }
+
+    /// The try that it begins.
+    #[must_use]
+    pub fn begins(&self) -> Option<(&StepId, Direction, u32)> {
+        if let Event::StepStarted { step, attempt } = self {
+            return Some((step, Direction::Do, *attempt));
+        }
+        if let Event::UndoStarted { step, attempt } = self {
+            return Some((step, Direction::Undo, *attempt));
+        }
+        None
+    }
+
+    /// Whether it ends a try.
+    #[must_use]
+    pub fn is_result(&self) -> bool {
+        matches!(
+            self,
+            Event::StepSucceeded { .. }
+                | Event::StepFailed { .. }
+                | Event::UndoSucceeded { .. }
+                | Event::UndoFailed { .. }
+        )
+    }
+}
+
 /// An event in its log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {

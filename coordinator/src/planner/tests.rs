@@ -315,7 +315,10 @@ fn fleet_when_wrong_then_every_reason_is_found_at_once() {
     world.nodes[0].connected = false;
     world.home(1, 0).version = "3.2.0".into();
     world.upgrade.expect = 3;
-    assert_eq!(world.codes(), ["already-upgraded", "mixed-versions", "node-away", "wrong-count"]);
+    assert_eq!(
+        world.codes(),
+        ["already-upgraded", "mixed-versions", "node-away", "wrong-count"]
+    );
 }
 
 #[test]

@@ -137,7 +137,6 @@ impl AgentGateway for AgentService {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "tonic's own error type")]
 fn agree(hello: &pb::Hello) -> Result<u32, Status> {
     let newest = hello.protocol_max.min(PROTOCOL_MAX);
     if newest < hello.protocol_min.max(PROTOCOL_MIN) {

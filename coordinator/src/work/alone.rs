@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cutover_database::{Session, foreign_sessions};
+use cutover_database::{Session, Target, foreign_sessions};
 use cutover_proto::ids::NodeName;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -12,7 +12,35 @@ use super::{Job, Worker, failed, target_of};
 const SERVING_CHECKS: u32 = 60;
 const SERVING_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long sessions of a coordinator that was killed are given to go: the server ends the statement they are at first.
+const LEFTOVER_CHECKS: u32 = 120;
+const LEFTOVER_PAUSE: Duration = Duration::from_millis(500);
+
 impl Worker {
+    /// Nobody but Cutover is connected to this database. When an earlier try may have been killed, its own sessions
+    /// are given time to go.
+    pub(super) async fn ensure_alone(
+        &self,
+        job: &Job,
+        target: &Target,
+        role: DatabaseRole,
+    ) -> Result<(), StepError> {
+        let mut checks = if job.again { LEFTOVER_CHECKS } else { 1 };
+        loop {
+            let sessions = foreign_sessions(target, &self.own)
+                .await
+                .map_err(|e| failed(&e))?;
+            if sessions.is_empty() {
+                return Ok(());
+            }
+            checks -= 1;
+            if checks == 0 {
+                return Err(self.not_alone(&target.to_string(), role, &sessions).await);
+            }
+            tokio::time::sleep(LEFTOVER_PAUSE).await;
+        }
+    }
+
     pub(super) async fn prove_alone(&self, database: &PlanDatabase, role: DatabaseRole) -> StepOutcome {
         let target = target_of(database, role)?;
         let sessions = foreign_sessions(&target, &self.own)

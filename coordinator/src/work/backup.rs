@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cutover_database::{BackupReceipt, Target, Tools, backup, facts, foreign_sessions, verify_by_restore};
+use cutover_database::{BackupReceipt, Target, Tools, backup, facts, verify_by_restore};
 use cutover_proto::ids::{RunId, Sha256Hex};
 use cutover_proto::plan::{DatabaseRole, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -29,14 +29,7 @@ impl Worker {
         let target = target_of(database, DatabaseRole::Production)?;
         let found = facts(&target).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.production_identity, DatabaseRole::Production)?;
-        let sessions = foreign_sessions(&target, &self.own)
-            .await
-            .map_err(|e| failed(&e))?;
-        if !sessions.is_empty() {
-            return Err(self
-                .not_alone(&target.to_string(), DatabaseRole::Production, &sessions)
-                .await);
-        }
+        self.ensure_alone(job, &target, DatabaseRole::Production).await?;
         let folder = self.folder(job.run);
         crate::lifecycle::private_folder(&folder).map_err(|e| file_error(&folder, &e.to_string()))?;
         let tools = Tools::find_for(found.flavour);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cutover_copy::{CopyError, CopyOptions, compare, copy};
-use cutover_database::{ProvenStaging, drop_all_objects, facts, foreign_sessions};
+use cutover_database::{ProvenStaging, drop_all_objects, facts};
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -27,12 +27,7 @@ impl Worker {
             (&production, DatabaseRole::Production),
             (&staging, DatabaseRole::Staging),
         ] {
-            let sessions = foreign_sessions(target, &self.own)
-                .await
-                .map_err(|e| failed(&e))?;
-            if !sessions.is_empty() {
-                return Err(self.not_alone(&target.to_string(), role, &sessions).await);
-            }
+            self.ensure_alone(job, target, role).await?;
         }
         let found = facts(&staging).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
@@ -46,7 +41,7 @@ impl Worker {
                 ));
             }
             // What an earlier try left: it was empty when this run began, so all of it is ours.
-            self.empty_staging(database).await?;
+            self.empty_staging(job, database).await?;
         }
         let teller = Arc::new(Teller::new(job));
         let report = Box::pin(copy(&production, &staging, &options(), teller, &job.cancel))
@@ -102,7 +97,7 @@ impl Worker {
     }
 
     /// Returns staging to empty. It was proven to be another database than production, by what the servers say.
-    pub(super) async fn empty_staging(&self, database: &PlanDatabase) -> StepOutcome {
+    pub(super) async fn empty_staging(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
         let production_facts = facts(&production).await.map_err(|e| failed(&e))?;
@@ -116,14 +111,7 @@ impl Worker {
                 problem.remedy,
             )
         })?;
-        let sessions = foreign_sessions(&staging, &self.own)
-            .await
-            .map_err(|e| failed(&e))?;
-        if !sessions.is_empty() {
-            return Err(self
-                .not_alone(&staging.to_string(), DatabaseRole::Staging, &sessions)
-                .await);
-        }
+        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
         drop_all_objects(&staging, &proof).await.map_err(|e| failed(&e))?;
         Ok(Receipt::new().with("undo", "staging is empty"))
     }

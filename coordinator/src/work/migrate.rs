@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cutover_database::{
-    JournalRecord, JournalSink, JournalState, RunOptions, ScriptError, Target, facts, foreign_sessions,
-    forget_journal, lapsed, restore_into, run_script,
+    JournalRecord, JournalSink, JournalState, RunOptions, ScriptError, Target, facts, forget_journal, lapsed,
+    restore_into, run_script,
 };
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase, PlanScript};
@@ -29,12 +29,7 @@ impl Worker {
             DatabaseRole::Staging => &database.staging_identity,
         };
         same_identity(&facts(&target).await.map_err(|e| failed(&e))?, planned, role)?;
-        let sessions = foreign_sessions(&target, &self.own)
-            .await
-            .map_err(|e| failed(&e))?;
-        if !sessions.is_empty() {
-            return Err(self.not_alone(&target.to_string(), role, &sessions).await);
-        }
+        self.ensure_alone(job, &target, role).await?;
         let mut receipt = Receipt::new().with("database", &target).with("role", role);
         for (number, planned) in database.scripts.iter().enumerate() {
             let script = self.script(database, planned).await?;
@@ -122,12 +117,7 @@ impl Worker {
         let target = target_of(database, role)?;
         let found = facts(&target).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.production_identity, role)?;
-        let sessions = foreign_sessions(&target, &self.own)
-            .await
-            .map_err(|e| failed(&e))?;
-        if !sessions.is_empty() {
-            return Err(self.not_alone(&target.to_string(), role, &sessions).await);
-        }
+        self.ensure_alone(job, &target, role).await?;
         let backup = self.backup_receipt(job.run, &database.name).await?;
         // A script that was refused before its first statement left nothing to restore.
         if lapsed(&target, &backup).await.map_err(|e| failed(&e))?.is_none() {

@@ -153,9 +153,9 @@ fn arguments(action: &StepAction) -> BTreeMap<String, String> {
     };
     fields
         .into_iter()
-        .map(|(key, value)| match value {
-            serde_json::Value::String(text) => (key, text),
-            other => (key, other.to_string()),
+        .map(|(key, value)| {
+            let text = value.as_str().map(str::to_owned);
+            (key, text.unwrap_or_else(|| value.to_string()))
         })
         .collect()
 }

@@ -172,19 +172,17 @@ impl Driver {
                 return Ok(());
             }
             for event in &events {
-                if let Event::StepStarted { step, .. } | Event::UndoStarted { step, .. } = event {
+                if let Some((step, ..)) = event.begins() {
                     crash::point("before-intent", self.kind(step));
                 }
             }
             self.append(events.clone()).await?;
             for event in events {
-                let (step, direction, attempt) = match event {
-                    Event::StepStarted { step, attempt } => (step, Direction::Do, attempt),
-                    Event::UndoStarted { step, attempt } => (step, Direction::Undo, attempt),
-                    _ => continue,
+                let Some((step, direction, attempt)) = event.begins() else {
+                    continue;
                 };
-                crash::point("after-intent", self.kind(&step));
-                if let Some(step) = self.plan.step(&step).cloned() {
+                crash::point("after-intent", self.kind(step));
+                if let Some(step) = self.plan.step(step).cloned() {
                     self.begin(&step, direction, attempt, false);
                 }
             }
@@ -217,13 +215,7 @@ impl Driver {
     }
 
     fn millis_of(&self, event: &Event) -> Option<u64> {
-        let step = match event {
-            Event::StepSucceeded { step, .. }
-            | Event::StepFailed { step, .. }
-            | Event::UndoSucceeded { step, .. }
-            | Event::UndoFailed { step, .. } => step,
-            _ => return None,
-        };
+        let step = event.step().filter(|_| event.is_result())?;
         let started = self.state.steps.get(step)?.started?;
         u64::try_from(self.parts.clock.now().as_millisecond() - started.as_millisecond()).ok()
     }
@@ -231,17 +223,7 @@ impl Driver {
     fn publish(&self, before: &RunView, records: &[EventRecord]) {
         let now = view::run_view(self.id, &self.plan, &self.state, self.parts.clock.now());
         for record in records {
-            let (Event::StepStarted { step, .. }
-            | Event::StepSucceeded { step, .. }
-            | Event::StepFailed { step, .. }
-            | Event::StepRetried { step, .. }
-            | Event::StepSkipped { step, .. }
-            | Event::UndoStarted { step, .. }
-            | Event::UndoSucceeded { step, .. }
-            | Event::UndoFailed { step, .. }) = &record.event
-            else {
-                continue;
-            };
+            let Some(step) = record.event.step() else { continue };
             if let Some(step) = self.plan.step(step) {
                 let view = view::step_view(&self.plan, step, &self.state);
                 self.updates.send(Update::Step(Box::new(view))).ok();
@@ -348,9 +330,11 @@ impl Driver {
         self.state
             .steps
             .iter()
-            .filter_map(|(id, progress)| match &progress.state {
-                StepState::Succeeded(receipt) => Some((id.clone(), receipt.clone())),
-                _ => None,
+            .filter_map(|(id, progress)| {
+                let StepState::Succeeded(receipt) = &progress.state else {
+                    return None;
+                };
+                Some((id.clone(), receipt.clone()))
             })
             .collect()
     }

@@ -182,12 +182,17 @@ proptest! {
         for pick in picks {
             let progress = state.steps[&sid("quiesce.stop@n1")].clone();
             let mut event = events()[pick].1.clone();
-            match &mut event {
-                Event::StepStarted { attempt, .. } => *attempt = progress.attempts + 1,
-                Event::StepSucceeded { attempt, .. } | Event::StepFailed { attempt, .. } => *attempt = progress.attempts,
-                Event::UndoStarted { attempt, .. } => *attempt = progress.undo_attempts + 1,
-                Event::UndoSucceeded { attempt, .. } | Event::UndoFailed { attempt, .. } => *attempt = progress.undo_attempts,
-                _ => {}
+            if let Event::StepStarted { attempt, .. } = &mut event {
+                *attempt = progress.attempts + 1;
+            }
+            if let Event::StepSucceeded { attempt, .. } | Event::StepFailed { attempt, .. } = &mut event {
+                *attempt = progress.attempts;
+            }
+            if let Event::UndoStarted { attempt, .. } = &mut event {
+                *attempt = progress.undo_attempts + 1;
+            }
+            if let Event::UndoSucceeded { attempt, .. } | Event::UndoFailed { attempt, .. } = &mut event {
+                *attempt = progress.undo_attempts;
             }
             let record = at(state.version + 1, event);
             let before = state.clone();

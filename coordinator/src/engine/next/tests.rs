@@ -56,19 +56,16 @@ impl Play {
                 Ok(Receipt::new())
             }
         };
-        match event {
-            Event::StepStarted { step, attempt } => {
-                self.order.push(step.to_string());
-                let outcome = outcome(&step);
-                self.push(Event::ended(Direction::Do, step, attempt, outcome));
-            }
-            Event::UndoStarted { step, attempt } => {
-                self.order.push(format!("undo {step}"));
-                let outcome = outcome(&step);
-                self.push(Event::ended(Direction::Undo, step, attempt, outcome));
-            }
-            _ => {}
-        }
+        let Some((step, direction, attempt)) = event.begins() else {
+            return;
+        };
+        let name = match direction {
+            Direction::Do => step.to_string(),
+            Direction::Undo => format!("undo {step}"),
+        };
+        self.order.push(name);
+        let outcome = outcome(step);
+        self.push(Event::ended(direction, step.clone(), attempt, outcome));
     }
 }
 
