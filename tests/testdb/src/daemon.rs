@@ -48,7 +48,8 @@ impl Daemon {
         // A Ctrl-C at the terminal is for the test runner; the server must outlive it long enough to be ended
         // in order.
         command.process_group(0);
-        let child = spawner::spawn(command).with_context(|| format!("start {}", launch.program.display()))?;
+        let child =
+            spawner::spawn_lasting(command).with_context(|| format!("start {}", launch.program.display()))?;
         Ok(Self {
             child: Mutex::new(Some(child)),
             stop_signal: launch.stop_signal,

@@ -15,6 +15,7 @@ mod spawner;
 
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
+pub use spawner::spawn_lasting;
 
 /// Says whether both engines' programs are installed, and if not what to install.
 ///

@@ -12,8 +12,12 @@ struct Request {
     answer: Sender<std::io::Result<Child>>,
 }
 
-/// Starts `command` so that its parent-death signal is bound to the whole process.
-pub(crate) fn spawn(command: Command) -> std::io::Result<Child> {
+/// Starts `command` from a thread that lasts as long as this process, so that a parent-death signal which the
+/// command sets is bound to the whole process.
+///
+/// # Errors
+/// When the program can't be started.
+pub fn spawn_lasting(command: Command) -> std::io::Result<Child> {
     static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
     let gone = || std::io::Error::other("the thread that starts database servers has ended");
     let spawner = SPAWNER.get_or_init(|| {

@@ -1,0 +1,461 @@
+//! Everything at once: database server, coordinator, agents, running old servers.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use carbon_standin::fixtures;
+use carbon_standin::home::{Database, HomeSpec, make_home};
+use cutover_proto::view::{NodeView, RunStateView, RunView};
+use tempfile::TempDir;
+
+use super::agent::{AgentHost, AgentSetup};
+use super::process::kill_homes;
+use super::{
+    Binaries, Cli, Coordinator, Databases, EngineKind, Home, Outcome, PRODUCT, PRODUCTION, Secrets,
+    UpgradeFile, file_hash, finished, free_offset, wait,
+};
+
+const OLD: (&str, &str) = ("3.0.1", "4.1.0");
+const NEW: (&str, &str) = ("3.2.0", "4.2.0");
+
+/// Where the new homes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewHomes {
+    /// Someone unpacked them before.
+    Unpacked,
+    /// The agents unpack a distribution.
+    Distribution,
+}
+
+/// What fleet a test wants.
+#[derive(Debug, Clone)]
+pub struct FleetSpec {
+    /// The engine.
+    pub engine: EngineKind,
+    /// How many nodes.
+    pub nodes: usize,
+    /// Where the new homes come from.
+    pub new_homes: NewHomes,
+    /// A folder of real stock files to use instead of our own.
+    pub corpus: Option<PathBuf>,
+    /// Further lines of the coordinator's configuration.
+    pub coordinator: String,
+    /// The tables of production, instead of our own.
+    pub schema: Option<PathBuf>,
+    /// The migration script, instead of our own. The guide brings one for PostgreSQL.
+    pub script: Option<PathBuf>,
+}
+
+impl FleetSpec {
+    /// Three nodes with homes unpacked before.
+    #[must_use]
+    pub fn new(engine: EngineKind) -> Self {
+        Self {
+            engine,
+            nodes: 3,
+            new_homes: NewHomes::Unpacked,
+            corpus: None,
+            coordinator: String::new(),
+            schema: None,
+            script: None,
+        }
+    }
+}
+
+/// A fleet. Fields are dropped in this order: services first, the folder last.
+#[derive(Debug)]
+pub struct Fleet {
+    /// The agents' hosts.
+    pub hosts: Vec<AgentHost>,
+    /// The coordinator.
+    pub coordinator: Coordinator,
+    /// The operator's command line.
+    pub cli: Cli,
+    /// The upgrade file that fits this fleet.
+    pub upgrade: UpgradeFile,
+    homes: HomeFolder,
+    /// The database server.
+    pub databases: Databases,
+    /// The planted passwords.
+    pub secrets: Secrets,
+    /// A folder with a `bin/java`.
+    pub java_home: PathBuf,
+    root: PathBuf,
+    _folder: TempDir,
+}
+
+/// Ends every server below it.
+#[derive(Debug)]
+struct HomeFolder(PathBuf);
+
+impl Drop for HomeFolder {
+    fn drop(&mut self) {
+        kill_homes(&self.0);
+    }
+}
+
+impl Fleet {
+    /// Starts everything; the old servers are up when it returns.
+    ///
+    /// # Errors
+    /// When a part does not come up.
+    pub fn start(spec: &FleetSpec) -> Result<Self> {
+        Self::start_saying(spec, &mut |_| Ok(()))
+    }
+
+    /// [`Fleet::start`], telling what is being started.
+    ///
+    /// # Errors
+    /// When a part does not come up.
+    pub fn start_saying(spec: &FleetSpec, say: &mut dyn FnMut(&str) -> Result<()>) -> Result<Self> {
+        let binaries = Binaries::find()?;
+        let folder = tempfile::Builder::new().prefix("cutover-e2e-").tempdir()?;
+        let root = folder.path().canonicalize()?;
+        let secrets = Secrets::plant(&root.join("secrets"))?;
+        say(&format!(
+            "a private {} with production and an empty staging database",
+            spec.engine
+        ))?;
+        let databases = Databases::start(spec.engine, &secrets, spec.schema.as_deref())?;
+        say("the coordinator, with a certificate authority of its own")?;
+        let coordinator = Coordinator::start(&root, &binaries, &spec.coordinator)?;
+        let cli = Cli::new(binaries.cli(), coordinator.profile.clone());
+        let homes = HomeFolder(root.join("homes"));
+        let java_home = java(&root)?;
+        let mut upgrade = UpgradeFile::new(&homes.0.display().to_string(), &databases, &secrets, spec.nodes);
+        files(spec, &root, &binaries, &mut upgrade)?;
+        let mut fleet = Self {
+            hosts: Vec::new(),
+            coordinator,
+            cli,
+            upgrade,
+            homes,
+            databases,
+            secrets,
+            java_home,
+            root,
+            _folder: folder,
+        };
+        for number in 1..=spec.nodes {
+            let name = format!("dss-{number}");
+            say(&format!(
+                "node {name}: a Carbon server of version {}, and its agent, which enrols with a token",
+                OLD.0
+            ))?;
+            let host = fleet.host(spec, &binaries, &name)?;
+            fleet.hosts.push(host);
+        }
+        fleet.wait_connected()?;
+        Ok(fleet)
+    }
+
+    fn host(&self, spec: &FleetSpec, binaries: &Binaries, name: &str) -> Result<AgentHost> {
+        let homes = self.homes.0.join(name);
+        let (old_offset, new_offset) = (free_offset()?, free_offset()?);
+        let stock = |(version, kernel): (&str, &str)| HomeSpec {
+            corpus: spec.corpus.clone(),
+            ..HomeSpec::stock(PRODUCT, version, kernel, &binaries.standin())
+        };
+        let database = Database {
+            url: self.databases.jdbc(PRODUCTION),
+            user: super::database::APP.to_owned(),
+            password: self.secrets.app(),
+        };
+        let old = Home {
+            dir: homes.join("wso2dss-3.0.1"),
+            offset: old_offset,
+        };
+        let new = Home {
+            dir: homes.join("wso2dss-3.2.0"),
+            offset: new_offset,
+        };
+        let site = HomeSpec {
+            database: Some(database),
+            offset: old.offset,
+            tenants: vec![1, 2, 3],
+            ..stock(OLD)
+        };
+        make_home(&old.dir, &site)?;
+        if spec.new_homes == NewHomes::Unpacked {
+            make_home(
+                &new.dir,
+                &HomeSpec {
+                    offset: new.offset,
+                    ..stock(NEW)
+                },
+            )?;
+        }
+        old.wart("write_interval_ms = 100")?;
+        old.start(&self.java_home, Some(std::process::id()))?;
+        let setup = AgentSetup {
+            name,
+            dir: self.root.join("hosts").join(name),
+            homes: &homes,
+            java_home: &self.java_home,
+            coordinator: &self.coordinator.address,
+            owner: std::process::id(),
+            labels: &["cluster=dss-prod".to_owned(), format!("offset={new_offset}")],
+        };
+        AgentHost::start(&setup, binaries, &self.cli, (old, new))
+    }
+
+    /// The temporary folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the upgrade file.
+    #[must_use]
+    pub fn desk(&self) -> PathBuf {
+        self.root.join("desk")
+    }
+
+    /// Waits until every node is connected and has reported its homes.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn wait_connected(&mut self) -> Result<()> {
+        let count = self.hosts.len();
+        let mut seen = String::new();
+        wait("every node", Duration::from_secs(60), || {
+            let Ok(outcome) = self.cli.run(&["--json", "node", "list"]) else {
+                return false;
+            };
+            let nodes: Vec<NodeView> = serde_json::from_str(&outcome.out).unwrap_or_default();
+            seen = outcome.text();
+            nodes
+                .iter()
+                .filter(|node| node.connected && !node.homes.is_empty())
+                .count()
+                == count
+        })
+        .with_context(|| format!("cutover node list says: {seen}"))
+    }
+
+    /// Writes the upgrade file.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_upgrade(&self) -> Result<String> {
+        let path = self.desk().join("dss.toml");
+        std::fs::write(&path, self.upgrade.text()?)?;
+        Ok(path.display().to_string())
+    }
+
+    /// Writes the upgrade file, and plans it into `dss.plan`.
+    ///
+    /// # Errors
+    /// When the command can't be run.
+    pub fn plan(&self) -> Result<Outcome> {
+        let file = self.write_upgrade()?;
+        self.cli.run(&["plan", &file, "--out", &self.plan_file()])
+    }
+
+    /// The plan's file.
+    #[must_use]
+    pub fn plan_file(&self) -> String {
+        self.desk().join("dss.plan").display().to_string()
+    }
+
+    /// Plans and starts the run; its id.
+    ///
+    /// # Errors
+    /// When there is no plan, or it is refused.
+    pub fn apply(&self) -> Result<String> {
+        self.plan()?.expect(0)?;
+        let outcome = self
+            .cli
+            .run(&["--json", "apply", &self.plan_file(), "--yes"])?
+            .expect(0)?;
+        let started: serde_json::Value = serde_json::from_str(&outcome.out)?;
+        let run = started.get("started").and_then(serde_json::Value::as_str);
+        Ok(run
+            .with_context(|| format!("no run in {}", outcome.out))?
+            .to_owned())
+    }
+
+    /// Waits until nothing more happens by itself, starting every service again that died.
+    ///
+    /// # Errors
+    /// When it takes longer than `limit`.
+    pub fn settle(&mut self, run: &str, limit: Duration) -> Result<RunView> {
+        self.settle_when(run, limit, |view| finished(view.state))
+    }
+
+    /// [`Fleet::settle`] with another end.
+    ///
+    /// # Errors
+    /// When it takes longer than `limit`.
+    pub fn settle_when(
+        &mut self,
+        run: &str,
+        limit: Duration,
+        end: impl Fn(&RunView) -> bool,
+    ) -> Result<RunView> {
+        let deadline = Instant::now() + limit;
+        let mut last = None;
+        loop {
+            self.tend()?;
+            if let Ok(view) = self.cli.view(run) {
+                if end(&view) {
+                    return Ok(view);
+                }
+                last = Some(view);
+            }
+            if Instant::now() >= deadline {
+                let open = last.map(|view| summary(&view)).unwrap_or_default();
+                bail!(
+                    "run {run} did not settle within {limit:?}; {open}\n{}",
+                    self.logs()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Starts every service again that died; how many.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub fn tend(&mut self) -> Result<usize> {
+        let mut started = usize::from(self.coordinator.service.start_again()?);
+        for host in &mut self.hosts {
+            started += usize::from(host.service.start_again()?);
+        }
+        Ok(started)
+    }
+
+    /// Waits for the approval that every upgrade needs, gives it, and waits for the end.
+    ///
+    /// # Errors
+    /// When the run does not end as done.
+    pub fn finish(&mut self, run: &str, limit: Duration) -> Result<RunView> {
+        let view = self.settle(run, limit)?;
+        ensure!(
+            view.state == RunStateView::WaitingForApproval,
+            "{}\n{}",
+            summary(&view),
+            self.logs()
+        );
+        self.approve(run, limit)
+    }
+
+    /// Approves what the run waits for, and waits for its end.
+    ///
+    /// # Errors
+    /// When the run does not end as done.
+    pub fn approve(&mut self, run: &str, limit: Duration) -> Result<RunView> {
+        self.cli
+            .run(&["approve", run, "--reason", "CHG-4711"])?
+            .expect(0)?;
+        let view = self.settle(run, limit)?;
+        ensure!(
+            view.state == RunStateView::Done,
+            "{}\n{}",
+            summary(&view),
+            self.logs()
+        );
+        Ok(view)
+    }
+
+    /// Takes the run back, and waits until everything is where it was.
+    ///
+    /// # Errors
+    /// When the run does not end as aborted.
+    pub fn abort(&mut self, run: &str, limit: Duration) -> Result<RunView> {
+        self.cli
+            .run(&["abort", run, "--yes", "--reason", "the test says so"])?;
+        let view = self.settle(run, limit)?;
+        ensure!(
+            view.state == RunStateView::Aborted,
+            "{}\n{}",
+            summary(&view),
+            self.logs()
+        );
+        Ok(view)
+    }
+
+    /// The ends of all logs, for a test that fails.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut text = format!("coordinator:\n{}", tail(&self.coordinator.service.log(), 30));
+        for host in &self.hosts {
+            text.push_str(&format!("\n{}:\n{}", host.name, tail(&host.service.log(), 12)));
+            text.push_str(&format!(
+                "\n{} new server:\n{}",
+                host.name,
+                tail(&host.new.log(), 8)
+            ));
+        }
+        text
+    }
+}
+
+/// What a run waits for, in a few lines.
+#[must_use]
+pub(super) fn summary(view: &RunView) -> String {
+    let mut text = format!("run {} is {:?}", view.name, view.state);
+    if let Some(waiting) = &view.waiting {
+        text.push_str(&format!(": {}", waiting.reason));
+    }
+    for step in view.phases.iter().flat_map(|phase| &phase.steps) {
+        if let Some(error) = &step.error {
+            text.push_str(&format!(
+                "\n  {} ({}): {error}; next: {}",
+                step.id, error.code, error.next
+            ));
+        }
+        if step.state == cutover_proto::view::StepStateView::Running {
+            text.push_str(&format!("\n  {} is running", step.id));
+        }
+    }
+    text
+}
+
+fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(count)..)
+        .unwrap_or_default()
+        .join("\n")
+}
+
+/// The desk: the migration script and, when asked for, the distribution.
+fn files(spec: &FleetSpec, root: &Path, binaries: &Binaries, upgrade: &mut UpgradeFile) -> Result<()> {
+    let desk = root.join("desk");
+    std::fs::create_dir_all(&desk)?;
+    if let Some(script) = &spec.script {
+        std::fs::copy(script, desk.join("migration.sql"))
+            .with_context(|| format!("copy {}", script.display()))?;
+        upgrade.scripts = vec!["migration.sql".into()];
+    } else if spec.engine == EngineKind::MariaDb {
+        std::fs::write(desk.join("migration.sql"), fixtures::MIGRATION_MYSQL)?;
+        upgrade.scripts = vec!["migration.sql".into()];
+    }
+    if spec.new_homes == NewHomes::Distribution {
+        let archive = desk.join("wso2dss-3.2.0.zip");
+        let stock = HomeSpec {
+            corpus: spec.corpus.clone(),
+            ..HomeSpec::stock(PRODUCT, NEW.0, NEW.1, &binaries.standin())
+        };
+        carbon_standin::distribution::make_distribution(&archive, &stock)?;
+        upgrade.distribution = Some(("wso2dss-3.2.0.zip".to_owned(), file_hash(&archive)?));
+        upgrade.more.push_str(
+            "\n[[config]]\nfile = \"repository/conf/carbon.xml\"\nset  = { \"/Server/Ports/Offset\" = \"{label.offset}\" }\n",
+        );
+    }
+    Ok(())
+}
+
+/// What the start script takes for Java: it only looks whether the folder is there.
+fn java(root: &Path) -> Result<PathBuf> {
+    let home = root.join("java");
+    std::fs::create_dir_all(home.join("bin"))?;
+    let program = home.join("bin/java");
+    std::fs::write(&program, "#!/bin/sh\nexit 0\n")?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    Ok(home)
+}
