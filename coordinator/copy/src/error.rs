@@ -47,7 +47,7 @@ pub enum CopyError {
     },
     /// The target did not store what it was sent.
     #[error(
-        "{stored} of {sent} rows of table `{table}` were stored unchanged in {database} ({warning}); \
+        "table `{table}`: {database} stored {stored} of {sent} rows and warned: {warning}; \
          compare the table's definition and the server's settings on both sides"
     )]
     RowsChanged {

@@ -56,11 +56,11 @@ pub struct CopyReport {
     pub way: CopyWay,
     /// Tables copied.
     pub tables: u64,
-    /// Rows copied.
+    /// Rows copied; the server's estimate where the whole database was copied as files.
     pub rows: u64,
     /// Bytes streamed; for copies inside one server the size that it reports.
     pub bytes: u64,
-    /// Objects created, by kind.
+    /// Objects created, by kind; tables alone where the whole database was copied as files.
     pub objects: BTreeMap<String, u64>,
     /// What an operator should know, such as definers that were mapped.
     pub notes: Vec<String>,

@@ -139,6 +139,7 @@ impl RowCopier {
         let keep = sender.clone();
         let read = read(&mut self.reader, &self.from, table, &format, size, sender, meter);
         let writer = &mut self.writer;
+        let mut stored = 0;
         let load = async {
             while let Some(values) = receiver.recv().await {
                 let sql = [head.as_bytes(), &values].concat();
@@ -148,13 +149,18 @@ impl RowCopier {
                     table.name
                 );
                 writer.run(&what, &sql).await?;
+                stored += writer.conn.affected_rows();
                 if writer.conn.get_warnings() > 0 {
-                    return Err(changed(writer, table, 0, 0).await);
+                    return Err(changed(writer, table, stored, stored).await);
                 }
             }
             Ok(())
         };
-        join(read, keep, load).await.map(drop)
+        let sent = join(read, keep, load).await?;
+        if stored == sent {
+            return Ok(());
+        }
+        Err(changed(&mut self.writer, table, sent, stored).await)
     }
 
     async fn select(&mut self, table: &Table, meter: &mut TableMeter) -> Result<(), CopyError> {

@@ -30,11 +30,10 @@ impl Stored {
         if let Some((range, _)) = definer(&create) {
             create.drain(range);
         }
-        let text = String::from_utf8_lossy(&create).into_owned();
-        let text = match self.kind {
-            "event" => text.replacen(" ENABLE ", " DISABLE ", 1),
-            _ => text,
-        };
+        if self.kind == "event" {
+            disable(&mut create);
+        }
+        let text = String::from_utf8_lossy(&create);
         format!("{text}\n{}\n{}\n{}", self.sql_mode, self.client, self.collation)
     }
 
@@ -254,7 +253,7 @@ fn disable(create: &mut Vec<u8>) -> bool {
         .windows(4)
         .position(|window| window == b" DO ")
         .unwrap_or(create.len());
-    let head = create.get(..head + 1).unwrap_or_default();
+    let head = create.get(..(head + 1).min(create.len())).unwrap_or_default();
     let Some(at) = head.windows(WORD.len()).position(|window| window == WORD) else {
         return false;
     };

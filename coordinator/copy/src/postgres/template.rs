@@ -32,7 +32,7 @@ pub(crate) async fn copy(
         .await?
         .pop()
         .unwrap_or_else(|| to.user.clone());
-    let new = format!("{}_cutover_new", to.database);
+    let new = successor(to);
     let strategy = match catalog::major(&mut conn, &admin).await? {
         15.. => " STRATEGY file_copy",
         _ => "",
@@ -73,12 +73,22 @@ pub(crate) async fn copy(
     Ok(Ok(report))
 }
 
+fn successor(to: &Target) -> String {
+    format!("{}_cutover_new", to.database)
+}
+
+/// Longer names are cut by the server, and might then be those of other databases.
+const NAME_LIMIT: usize = 63;
+
 async fn suitable(
     from: &Target,
     to: &Target,
     options: &CopyOptions,
     progress: &Arc<dyn CopyProgress>,
 ) -> Result<Result<CopyReport, String>, CopyError> {
+    if successor(to).len() > NAME_LIMIT || successor(to) == from.database {
+        return Ok(Err("there is no free name for the new database".to_owned()));
+    }
     let mut source = session::connect(from).await?;
     let mut staging = session::connect(to).await?;
     if !catalog::tables(&mut staging, to, &CopyOptions::default())

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cutover_database::Target;
 use cutover_database::target::{Host, Tls};
@@ -22,6 +23,7 @@ pub(crate) struct Tools {
     dump: PathBuf,
     restore: PathBuf,
     dir: tempfile::TempDir,
+    calls: AtomicU32,
 }
 
 /// One run of a program.
@@ -38,7 +40,13 @@ impl Tools {
         let restore = find("pg_restore", major, target).await?;
         let dir = tempfile::Builder::new().prefix("cutover-copy-").tempdir();
         let dir = dir.map_err(|error| CopyError::local("creating a temporary folder", error))?;
-        Ok(Tools { dump, restore, dir })
+        let calls = AtomicU32::new(0);
+        Ok(Tools {
+            dump,
+            restore,
+            dir,
+            calls,
+        })
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -89,13 +97,8 @@ impl Tools {
 
     /// The password in a file that only this account reads; arguments and environments are seen by others.
     fn passwords(&self, target: &Target) -> Result<PathBuf, CopyError> {
-        let label: String = target
-            .to_string()
-            .bytes()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let short: String = label.chars().rev().take(100).collect();
-        let path = self.file(&format!("pgpass-{short}"));
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let path = self.file(&format!("pgpass-{number}"));
         let password = target
             .password
             .expose_secret()

@@ -1,5 +1,7 @@
 //! Copies and comparisons between real servers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod corpus;
 mod mysql;
 mod mysql_failures;

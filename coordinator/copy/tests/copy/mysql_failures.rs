@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cutover_copy::{CopyError, CopyOptions, CopyProgress, CopyWay, NoProgress, copy};
+use cutover_copy::{CopyError, CopyOptions, CopyProgress, CopyWay, copy};
 use cutover_database::Target;
 use cutover_testdb::MariaDb;
 use secrecy::SecretString;
@@ -108,33 +108,29 @@ fn account_when_it_lacks_rights_then_error_names_what_and_where_without_the_pass
 }
 
 #[test]
-fn table_when_it_fails_then_the_whole_ones_are_named_and_it_is_empty() {
-    let (from, to) = maria_pair("half");
+fn staging_when_it_holds_a_table_of_that_name_then_said_and_left_alone() {
+    let (from, to) = maria_pair("taken");
     let (production, staging) = maria();
-    // Production's duplicates came in while its own checks were off; the target's unique key refuses the second.
-    let sql = "CREATE TABLE big (id INT PRIMARY KEY, x TEXT); INSERT INTO big SELECT seq, REPEAT('x', 500) FROM seq_1_to_9000; \
-               CREATE TABLE broken (id INT, x TEXT); INSERT INTO broken SELECT seq, 'y' FROM seq_1_to_10; ANALYZE TABLE big";
-    production.sql(&from.database, sql).unwrap();
-    staging
-        .sql(&to.database, "CREATE TABLE broken (id INT PRIMARY KEY)")
+    production
+        .sql(
+            &from.database,
+            "CREATE TABLE t (id INT); INSERT INTO t VALUES (1)",
+        )
         .unwrap();
-    let error = run_copy(
-        &from,
-        &to,
-        &CopyOptions {
-            jobs: 1,
-            ..CopyOptions::default()
-        },
-    )
-    .unwrap_err();
+    staging
+        .sql(
+            &to.database,
+            "CREATE TABLE t (id INT, own INT); INSERT INTO t VALUES (7, 7)",
+        )
+        .unwrap();
+    let text = chain(&run_copy(&from, &to, &CopyOptions::default()).unwrap_err());
     assert!(
-        chain(&error).contains("creating table `broken`"),
-        "{}",
-        chain(&error)
+        text.contains("creating table `t`") && text.contains("already exists"),
+        "{text}"
     );
     assert_eq!(
-        staging.sql(&to.database, "SELECT COUNT(*) FROM broken").unwrap(),
-        "0\n"
+        staging.sql(&to.database, "SELECT id, own FROM t").unwrap(),
+        "7\t7\n"
     );
 }
 
@@ -196,24 +192,34 @@ fn loader_when_killed_then_its_table_is_empty_and_the_others_are_named() {
     );
 }
 
+/// Cancels when the first rows are under way.
+#[derive(Debug)]
+struct Canceller(CancellationToken);
+
+impl CopyProgress for Canceller {
+    fn total(&self, _tables: u64, _bytes: u64) {}
+    fn table(&self, _name: &str, _rows: u64, _bytes: u64, _done: bool) {
+        self.0.cancel();
+    }
+}
+
 #[test]
-fn copy_when_cancelled_then_ends_soon_and_says_so() {
+fn copy_when_cancelled_then_ends_soon_says_so_and_leaves_no_half_table() {
     let (from, to) = maria_pair("cancel");
-    let (production, _) = maria();
-    production
-        .sql(&from.database, "CREATE TABLE t (id INT PRIMARY KEY, x MEDIUMBLOB); INSERT INTO t SELECT seq, REPEAT('x', 50000) FROM seq_1_to_2000")
-        .unwrap();
+    let (production, staging) = maria();
+    let sql = "CREATE TABLE t (id INT PRIMARY KEY, x MEDIUMBLOB); \
+               INSERT INTO t SELECT seq, REPEAT('x', 50000) FROM seq_1_to_2000";
+    production.sql(&from.database, sql).unwrap();
     let (cancel, options) = (CancellationToken::new(), CopyOptions::default());
+    let progress = Arc::new(Canceller(cancel.clone()));
     let result = runtime().block_on(async {
-        let later = cancel.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            later.cancel();
-        });
-        let work = copy(&from, &to, &options, Arc::new(NoProgress), &cancel);
+        let work = copy(&from, &to, &options, progress, &cancel);
         tokio::time::timeout(Duration::from_secs(20), work)
             .await
             .expect("ends soon")
     });
     assert!(matches!(result, Err(CopyError::Cancelled)), "{result:?}");
+    // The server may still be rolling back; the read waits for it.
+    let rows = staging.sql(&to.database, "SELECT COUNT(*) FROM t LOCK IN SHARE MODE");
+    assert_eq!(rows.unwrap(), "0\n");
 }
