@@ -1,0 +1,170 @@
+//! What an agent reports, as people read it.
+
+use std::fmt::Write as _;
+
+use cutover_proto::facts::{DatasourceFacts, HomeFacts, NodeFacts};
+
+use crate::human;
+use crate::text::{Style, wrap};
+
+/// The node and its homes.
+pub(super) fn render(node: &NodeFacts, style: Style) -> String {
+    let mut text = format!(
+        "{} (host {}, agent {})\n",
+        node.node, node.hostname, node.agent_version
+    );
+    let mut field = |name: &str, value: &str| field(&mut text, name, value, style);
+    field("addresses", &node.addresses.join(", "));
+    field(
+        "java",
+        node.java_home
+            .as_deref()
+            .unwrap_or("none: the agent's policy names no JDK that is there"),
+    );
+    field(
+        "backups",
+        &format!("{} free", human::bytes(node.backup_free_bytes)),
+    );
+    for home in &node.homes {
+        render_home(&mut text, home, style);
+    }
+    text
+}
+
+fn render_home(text: &mut String, home: &HomeFacts, style: Style) {
+    writeln!(text, "\n{}", home.path).ok();
+    if !home.exists {
+        writeln!(text, "  nothing stands there").ok();
+        return;
+    }
+    let mut field = |name: &str, value: &str| {
+        if !value.is_empty() {
+            field(text, name, value, style);
+        }
+    };
+    field("product", format!("{} {}", home.product, home.version).trim());
+    field("kernel", &home.kernel);
+    field("server", &server(home));
+    let ports: Vec<String> = home.ports.iter().map(ToString::to_string).collect();
+    field(
+        "ports",
+        &format!("{} (offset {})", ports.join(", "), home.port_offset),
+    );
+    field(
+        "disk",
+        &format!(
+            "{} used, {} free",
+            human::bytes(home.bytes),
+            human::bytes(home.free_bytes)
+        ),
+    );
+    for datasource in &home.datasources {
+        field("data source", &datasource_line(datasource));
+    }
+    field("users in", home.user_datasource.as_deref().unwrap_or_default());
+    for (config, datasource) in &home.registry_datasources {
+        field("registry", &format!("{config}: {datasource}"));
+    }
+    let tenants: Vec<String> = home.tenants.iter().map(ToString::to_string).collect();
+    field("tenants", &tenants.join(", "));
+    field(
+        "secrets",
+        if home.secure_vault {
+            "Secure Vault is set up"
+        } else {
+            ""
+        },
+    );
+    field("libraries", &home.libraries.join(", "));
+    for manager in &home.restart_managers {
+        field(
+            "restarts",
+            &format!("{manager} would start this server by itself"),
+        );
+    }
+    for problem in &home.problems {
+        field("problem", problem);
+    }
+}
+
+fn server(home: &HomeFacts) -> String {
+    let server = match &home.server {
+        Some(process) => format!("up, pid {}", process.pid),
+        None => "down".to_owned(),
+    };
+    match &home.hold {
+        Some(hold) => format!("{server}, held by run {}", hold.run),
+        None => server,
+    }
+}
+
+fn datasource_line(datasource: &DatasourceFacts) -> String {
+    let password = match &datasource.password_alias {
+        Some(alias) => format!(", password under Secure Vault alias {alias}"),
+        None => String::new(),
+    };
+    format!(
+        "{} ({}): {} as {}{password}",
+        datasource.name, datasource.jndi, datasource.url, datasource.user
+    )
+}
+
+fn field(text: &mut String, name: &str, value: &str, style: Style) {
+    writeln!(
+        text,
+        "{}",
+        wrap(value, style.width, &format!("  {name:<12} "), "               ")
+    )
+    .ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::facts::{HoldFacts, ServerProcess};
+    use cutover_proto::ids::RunId;
+
+    use super::*;
+
+    #[test]
+    fn facts_show_what_decides_an_upgrade() {
+        let home = HomeFacts {
+            path: "/opt/dss".into(),
+            exists: true,
+            product: "WSO2 Data Services Server".into(),
+            version: "3.0.1".into(),
+            ports: vec![9443, 9763],
+            server: Some(ServerProcess {
+                pid: 4711,
+                started_ticks: 1,
+            }),
+            hold: Some(HoldFacts {
+                run: RunId::new(uuid::Uuid::from_u128(7)),
+            }),
+            restart_managers: vec!["/etc/systemd/system/dss.service".into()],
+            problems: vec!["registry.xml is not XML".into()],
+            ..HomeFacts::default()
+        };
+        let node = NodeFacts {
+            node: "dss-1".parse().unwrap(),
+            agent_version: "0.1.0".into(),
+            hostname: "host-1".into(),
+            addresses: vec!["10.0.0.1".into()],
+            java_home: None,
+            backup_free_bytes: 1 << 30,
+            homes: vec![
+                home,
+                HomeFacts {
+                    path: "/opt/new".into(),
+                    ..HomeFacts::default()
+                },
+            ],
+        };
+        insta::assert_snapshot!(render(
+            &node,
+            Style {
+                width: 100,
+                unicode: false
+            }
+        ));
+    }
+}

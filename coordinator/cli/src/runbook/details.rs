@@ -1,0 +1,84 @@
+//! What an action does in detail, as far as its title does not say it.
+
+use cutover_proto::plan::{DatabaseAction, StepAction};
+use cutover_proto::step::NodeAction;
+
+use crate::human;
+
+/// Lines beneath the step.
+pub(super) fn of(action: &StepAction) -> Vec<String> {
+    match action {
+        StepAction::Node(action) => of_node(action),
+        StepAction::Database(action) => of_database(action),
+        StepAction::Finalize => Vec::new(),
+    }
+}
+
+fn of_node(action: &NodeAction) -> Vec<String> {
+    match action {
+        NodeAction::EditXml { home, file, edits } => {
+            let mut lines = vec![format!("file: {}/{file}", home.trim_end_matches('/'))];
+            lines.extend(edits.iter().map(|edit| format!("{} = {}", edit.path, edit.value)));
+            lines
+        }
+        NodeAction::CopyTree { from, to, path } => vec![format!("from {from}/{path} to {to}/{path}")],
+        NodeAction::CarryFiles { from, to, patterns } => {
+            let mut lines = vec![format!("from {from} to {to}:")];
+            lines.extend(patterns.iter().cloned());
+            lines
+        }
+        NodeAction::Unpack { home, distribution } => vec![format!(
+            "{} ({}, sha256 {}) into {home}",
+            distribution.name,
+            human::bytes(distribution.size),
+            distribution.sha256.short()
+        )],
+        NodeAction::StopServer { grace_secs, kill, .. } => {
+            let then = if *kill {
+                "then it is killed"
+            } else {
+                "then the step fails; it is not killed"
+            };
+            vec![format!(
+                "the server may take {} to stop, {then}",
+                human::seconds(u64::from(*grace_secs))
+            )]
+        }
+        NodeAction::ProveReady { timeout_secs, .. } => {
+            vec![format!(
+                "it may take {}",
+                human::seconds(u64::from(*timeout_secs))
+            )]
+        }
+        NodeAction::BackupHome { name, .. } => vec![format!("archive: {name}")],
+        NodeAction::Smoke { admin, prefix, .. } => {
+            vec![format!(
+                "as {}, everything it makes is named {prefix}...",
+                admin.user
+            )]
+        }
+        NodeAction::Inspect { .. }
+        | NodeAction::HoldServer { .. }
+        | NodeAction::ProveStopped { .. }
+        | NodeAction::StartServer { .. }
+        | NodeAction::ReleaseHold { .. } => Vec::new(),
+    }
+}
+
+fn of_database(action: &DatabaseAction) -> Vec<String> {
+    match action {
+        DatabaseAction::ProveServing { nodes } => {
+            vec![format!(
+                "{} must be seen on staging",
+                human::count(*nodes as usize, "node")
+            )]
+        }
+        DatabaseAction::Verify
+        | DatabaseAction::ProveAlone { .. }
+        | DatabaseAction::Backup
+        | DatabaseAction::Migrate { .. }
+        | DatabaseAction::Copy
+        | DatabaseAction::Compare
+        | DatabaseAction::Checkpoint { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,354 @@
+//! A coordinator that answers what a test told it to, over the real channel.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use assert_cmd::Command;
+use cutover_channel::{Identity, ServerTls, incoming, listen, server_builder, server_config};
+use cutover_proto::convert::document;
+use cutover_proto::ids::Sha256Hex;
+use cutover_proto::pb;
+use cutover_proto::pb::operator_service_server::{OperatorService, OperatorServiceServer};
+use cutover_proto::plan::Plan;
+use cutover_proto::view::{Finding, RunView};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::authority::Authority;
+use crate::{cutover, write};
+
+pub(crate) type Told = Result<pb::WatchRunResponse, Status>;
+
+/// What the coordinator answers, and what it was asked.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// Files that the upgrade file names.
+    pub(crate) wanted: Vec<String>,
+    /// Answered to `check` and `plan`.
+    pub(crate) findings: Vec<Finding>,
+    /// Answered to `plan`, once nothing is wanted any more.
+    pub(crate) plan: Option<Plan>,
+    /// Answered to `status RUN` and to every order.
+    pub(crate) run: Option<RunView>,
+    /// One list for each time the run is watched; the last stream stays open.
+    pub(crate) watches: VecDeque<Vec<Told>>,
+    /// Lines of the audit trail.
+    pub(crate) audit: Vec<String>,
+    /// Content of uploads, and their messages' sizes.
+    pub(crate) blobs: HashMap<String, Vec<u8>>,
+    pub(crate) messages: Vec<usize>,
+    /// Runs as `watch` named them.
+    pub(crate) watched: Vec<String>,
+    pub(crate) applied: Vec<pb::ApplyRequest>,
+    pub(crate) orders: Vec<pb::ControlRunRequest>,
+    pub(crate) actions: Vec<pb::DoActionRequest>,
+    pub(crate) tokens: Vec<pb::CreateTokenRequest>,
+}
+
+#[derive(Clone, Default)]
+struct Fake {
+    script: Arc<Mutex<Script>>,
+}
+
+/// The coordinator, and an operator's profile for it. Dropping it ends it.
+pub(crate) struct Coordinator {
+    fake: Fake,
+    pub(crate) profile: TempDir,
+    _runtime: Runtime,
+}
+
+impl Coordinator {
+    pub(crate) fn start(script: Script) -> Self {
+        cutover_channel::install_provider();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let authority = Authority::new();
+        let fake = Fake {
+            script: Arc::new(Mutex::new(script)),
+        };
+        let address = serve(&runtime, &authority, fake.clone());
+        Self {
+            fake,
+            profile: profile(&authority, address),
+            _runtime: runtime,
+        }
+    }
+
+    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+        self.fake.script.lock().unwrap()
+    }
+
+    /// The binary with this coordinator's profile.
+    pub(crate) fn cutover(&self, args: &[&str]) -> Command {
+        let mut command = cutover();
+        command.env("CUTOVER_PROFILE", self.profile.path()).args(args);
+        command
+    }
+}
+
+fn serve(runtime: &Runtime, authority: &Authority, fake: Fake) -> SocketAddr {
+    let _entered = runtime.enter();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let issued = authority.coordinator();
+    let identity = Identity {
+        cert_chain_pem: issued.cert,
+        key_pem: SecretString::from(issued.key),
+    };
+    let tls = ServerTls::new(server_config(&authority.pem, &identity).unwrap());
+    let serving = server_builder()
+        .add_service(OperatorServiceServer::new(fake))
+        .serve_with_incoming(incoming(listener, tls));
+    runtime.spawn(serving);
+    address
+}
+
+/// A profile as the coordinator's `init` writes it.
+pub(crate) fn profile(authority: &Authority, address: SocketAddr) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let operator = authority.operator();
+    write(&dir.path().join("ca.pem"), &authority.pem);
+    write(&dir.path().join("operator.pem"), operator.cert);
+    let key = dir.path().join("operator.key");
+    write(&key, operator.key);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    write(&dir.path().join("endpoint"), format!("{address}\n"));
+    dir
+}
+
+fn no<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("this test does not need it"))
+}
+
+impl Fake {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap()
+    }
+
+    fn upgrade(&self, request: &pb::UpgradeRequest, with_plan: bool) -> pb::UpgradeResponse {
+        let script = self.script();
+        let have = |name: &String| {
+            request
+                .attachments
+                .get(name)
+                .is_some_and(|blob| script.blobs.contains_key(&blob.sha256))
+        };
+        let wanted: Vec<String> = script.wanted.iter().filter(|name| !have(name)).cloned().collect();
+        let plan = script.plan.as_ref().filter(|_| with_plan && wanted.is_empty());
+        pb::UpgradeResponse {
+            findings: Some(document("findings/1", &script.findings)),
+            plan_hash: plan.map(|plan| plan.hash().to_string()).unwrap_or_default(),
+            plan: plan.map(|plan| document("plan/1", plan)),
+            wanted,
+        }
+    }
+
+    fn run_document(&self) -> Result<Response<pb::Document>, Status> {
+        match &self.script().run {
+            Some(run) => Ok(Response::new(document("run/1", run))),
+            None => Err(Status::not_found(
+                "no run is named so\nnext: list them with `cutover status`",
+            )),
+        }
+    }
+}
+
+type Many<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl OperatorService for Fake {
+    type WatchRunStream = Many<pb::WatchRunResponse>;
+    type ExportAuditStream = Many<pb::ExportAuditResponse>;
+
+    async fn check_upgrade(
+        &self,
+        request: Request<pb::UpgradeRequest>,
+    ) -> Result<Response<pb::UpgradeResponse>, Status> {
+        Ok(Response::new(self.upgrade(request.get_ref(), false)))
+    }
+
+    async fn make_plan(
+        &self,
+        request: Request<pb::UpgradeRequest>,
+    ) -> Result<Response<pb::UpgradeResponse>, Status> {
+        Ok(Response::new(self.upgrade(request.get_ref(), true)))
+    }
+
+    async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Result<Response<pb::Document>, Status> {
+        let script = self.script();
+        let plan = script
+            .plan
+            .as_ref()
+            .filter(|plan| plan.hash().as_str().starts_with(&request.get_ref().plan_hash));
+        plan.map(|plan| Response::new(document("plan/1", plan)))
+            .ok_or_else(|| Status::not_found("no such plan"))
+    }
+
+    async fn apply(&self, request: Request<pb::ApplyRequest>) -> Result<Response<pb::ApplyResponse>, Status> {
+        let mut script = self.script();
+        script.applied.push(request.into_inner());
+        let run = script.run.as_ref().map(|run| run.id.to_string());
+        run.map(|run| Response::new(pb::ApplyResponse { run }))
+            .ok_or_else(|| Status::already_exists("node dss-1 is part of run 7, which has not ended"))
+    }
+
+    async fn get_run(&self, _: Request<pb::GetRunRequest>) -> Result<Response<pb::Document>, Status> {
+        self.run_document()
+    }
+
+    async fn watch_run(
+        &self,
+        request: Request<pb::WatchRunRequest>,
+    ) -> Result<Response<Self::WatchRunStream>, Status> {
+        let mut script = self.script();
+        script.watched.push(request.into_inner().run);
+        let told = script
+            .watches
+            .pop_front()
+            .ok_or_else(|| Status::not_found("no such run"))?;
+        let told = tokio_stream::iter(told);
+        Ok(Response::new(if script.watches.is_empty() {
+            Box::pin(told.chain(tokio_stream::pending()))
+        } else {
+            Box::pin(told)
+        }))
+    }
+
+    async fn control_run(
+        &self,
+        request: Request<pb::ControlRunRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        self.script().orders.push(request.into_inner());
+        self.run_document()
+    }
+
+    async fn do_action(
+        &self,
+        request: Request<pb::DoActionRequest>,
+    ) -> Result<Response<pb::ApplyResponse>, Status> {
+        self.script().actions.push(request.into_inner());
+        Ok(Response::new(pb::ApplyResponse { run: "7".into() }))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<pb::CreateTokenRequest>,
+    ) -> Result<Response<pb::CreateTokenResponse>, Status> {
+        self.script().tokens.push(request.into_inner());
+        let expires = "2026-01-01T01:00:00Z".into();
+        Ok(Response::new(pb::CreateTokenResponse {
+            token: "cutover-join-v1.abc".into(),
+            expires,
+        }))
+    }
+
+    async fn export_audit(
+        &self,
+        request: Request<pb::ExportAuditRequest>,
+    ) -> Result<Response<Self::ExportAuditStream>, Status> {
+        let skipped = usize::try_from(request.get_ref().first.saturating_sub(1)).unwrap();
+        let lines: Vec<_> = self
+            .script()
+            .audit
+            .iter()
+            .skip(skipped)
+            .map(|line| Ok(pb::ExportAuditResponse { line: line.clone() }))
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(lines))))
+    }
+
+    async fn stat_blob(
+        &self,
+        request: Request<pb::StatBlobRequest>,
+    ) -> Result<Response<pb::StatBlobResponse>, Status> {
+        let size = self
+            .script()
+            .blobs
+            .get(&request.get_ref().sha256)
+            .map(|blob| blob.len() as u64);
+        Ok(Response::new(pb::StatBlobResponse {
+            present: size.is_some(),
+            size: size.unwrap_or(0),
+        }))
+    }
+
+    async fn upload_blob(
+        &self,
+        request: Request<Streaming<pb::UploadBlobRequest>>,
+    ) -> Result<Response<pb::Blob>, Status> {
+        let mut stream = request.into_inner();
+        let mut blob = pb::Blob::default();
+        let mut content = Vec::new();
+        while let Some(message) = stream.message().await? {
+            if content.is_empty() {
+                blob.name = message.name;
+                blob.sha256 = message.sha256;
+            }
+            content.extend_from_slice(&message.data);
+            self.script().messages.push(message.data.len());
+        }
+        if Sha256Hex::of(&content).as_str() != blob.sha256 {
+            return Err(Status::invalid_argument(
+                "the content is not what its SHA-256 says",
+            ));
+        }
+        blob.size = content.len() as u64;
+        self.script().blobs.insert(blob.sha256.clone(), content);
+        Ok(Response::new(blob))
+    }
+
+    async fn list_guides(&self, _: Request<pb::ListGuidesRequest>) -> Result<Response<pb::Document>, Status> {
+        Err(Status::permission_denied(
+            "the certificate of `alice` was revoked",
+        ))
+    }
+
+    async fn show_guide(&self, _: Request<pb::ShowGuideRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn lint_guide(&self, _: Request<pb::LintGuideRequest>) -> Result<Response<pb::Document>, Status> {
+        Ok(Response::new(document("findings/1", &self.script().findings)))
+    }
+
+    async fn init_upgrade(
+        &self,
+        request: Request<pb::InitUpgradeRequest>,
+    ) -> Result<Response<pb::InitUpgradeResponse>, Status> {
+        let toml = format!("guide = \"{}\"\n", request.get_ref().guide);
+        let findings = Some(document("findings/1", &self.script().findings));
+        Ok(Response::new(pb::InitUpgradeResponse { toml, findings }))
+    }
+
+    async fn list_runs(&self, _: Request<pb::ListRunsRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn list_nodes(&self, _: Request<pb::ListNodesRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn get_node_facts(
+        &self,
+        _: Request<pb::GetNodeFactsRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn revoke_node(&self, _: Request<pb::RevokeNodeRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn get_status(&self, _: Request<pb::GetStatusRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+}
