@@ -1,7 +1,7 @@
 //! Standard output, standard error, and what is known of the terminal behind them.
 
 use std::env;
-use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, BufRead, ErrorKind, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::json;
@@ -98,17 +98,20 @@ impl Console {
                 .why("standard input is not a terminal")
                 .next("look at what would be done, then give the command again with --yes"));
         }
-        let mut err = io::stderr().lock();
-        write!(err, "{question} Type \"yes\" to go on: ")
-            .and_then(|()| err.flush())
-            .map_err(unwritable)?;
-        let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|error| CliError::failed("cannot read the answer").why(error))?;
-        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+        ask(question, &mut io::stdin().lock(), &mut io::stderr().lock())
     }
+}
+
+/// Whether the answer is `yes`. An empty answer, another word or the end of the input is a no.
+fn ask(question: &str, answers: &mut impl BufRead, questions: &mut impl Write) -> Result<bool, CliError> {
+    write!(questions, "{question} Type \"yes\" to go on: ")
+        .and_then(|()| questions.flush())
+        .map_err(unwritable)?;
+    let mut answer = String::new();
+    answers
+        .read_line(&mut answer)
+        .map_err(|error| CliError::failed("cannot read the answer").why(error))?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
 fn unwritable(error: io::Error) -> CliError {
@@ -132,6 +135,20 @@ fn locale_is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_whole_yes_is_a_yes() {
+        let answered = |text: &str| {
+            let mut asked = Vec::new();
+            let yes = ask("Apply?", &mut text.as_bytes(), &mut asked).unwrap();
+            assert_eq!(asked, b"Apply? Type \"yes\" to go on: ");
+            yes
+        };
+        assert!(answered("yes\n") && answered("YES\r\n") && answered("yes"));
+        for no in ["", "\n", "y\n", "no\n", "yes please\n"] {
+            assert!(!answered(no), "{no:?}");
+        }
+    }
 
     #[test]
     fn locale_when_lc_all_overrides_lang_then_lc_all_counts() {

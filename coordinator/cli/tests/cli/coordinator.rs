@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use assert_cmd::Command;
 use cutover_channel::{Identity, ServerTls, incoming, listen, server_builder, server_config};
@@ -60,27 +61,35 @@ struct Fake {
 pub(crate) struct Coordinator {
     fake: Fake,
     pub(crate) profile: TempDir,
-    _runtime: Runtime,
+    authority: Authority,
+    address: SocketAddr,
+    runtime: Option<Runtime>,
 }
 
 impl Coordinator {
     pub(crate) fn start(script: Script) -> Self {
         cutover_channel::install_provider();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
         let authority = Authority::new();
         let fake = Fake {
             script: Arc::new(Mutex::new(script)),
         };
-        let address = serve(&runtime, &authority, fake.clone());
+        let (runtime, address) = serve(&authority, fake.clone(), "127.0.0.1:0".parse().unwrap());
         Self {
             fake,
             profile: profile(&authority, address),
-            _runtime: runtime,
+            authority,
+            address,
+            runtime: Some(runtime),
         }
+    }
+
+    /// Ends every connection as a killed coordinator does, and listens again at the same address.
+    pub(crate) fn restart(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+        let (runtime, _) = serve(&self.authority, self.fake.clone(), self.address);
+        self.runtime = Some(runtime);
     }
 
     pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
@@ -95,9 +104,14 @@ impl Coordinator {
     }
 }
 
-fn serve(runtime: &Runtime, authority: &Authority, fake: Fake) -> SocketAddr {
-    let _entered = runtime.enter();
-    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+fn serve(authority: &Authority, fake: Fake, address: SocketAddr) -> (Runtime, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let entered = runtime.enter();
+    let listener = listen(address).unwrap();
     let address = listener.local_addr().unwrap();
     let issued = authority.coordinator();
     let identity = Identity {
@@ -109,7 +123,8 @@ fn serve(runtime: &Runtime, authority: &Authority, fake: Fake) -> SocketAddr {
         .add_service(OperatorServiceServer::new(fake))
         .serve_with_incoming(incoming(listener, tls));
     runtime.spawn(serving);
-    address
+    drop(entered);
+    (runtime, address)
 }
 
 /// A profile as the coordinator's `init` writes it.

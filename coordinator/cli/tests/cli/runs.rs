@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 
 use cutover_proto::pb;
 use cutover_proto::pb::apply_request::Source;
@@ -205,12 +205,8 @@ fn json_watch_writes_one_object_per_line() {
     assert_eq!(keys, ["run", "step", "progress", "step", "run"]);
 }
 
-#[test]
-fn ctrl_c_leaves_the_run_going_and_says_so() {
-    let coordinator = told(vec![vec![run_told(
-        RunStateView::Running,
-        StepStateView::Running,
-    )]]);
+/// The binary following a run, past its first line.
+fn watching(coordinator: &Coordinator) -> (Child, BufReader<ChildStdout>) {
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("cutover"))
         .args(["watch", "dss-prod", "--profile"])
         .arg(coordinator.profile.path())
@@ -218,26 +214,51 @@ fn ctrl_c_leaves_the_run_going_and_says_so() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The first line proves that it watches.
-    let mut first = String::new();
     let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut first).unwrap();
+    out.read_line(&mut String::new()).unwrap();
+    (child, out)
+}
+
+fn errors(mut child: Child) -> (Option<i32>, String) {
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    (child.wait().unwrap().code(), err)
+}
+
+#[test]
+fn ctrl_c_leaves_the_run_going_and_says_so() {
+    let coordinator = told(vec![vec![run_told(
+        RunStateView::Running,
+        StepStateView::Running,
+    )]]);
+    let (child, _out) = watching(&coordinator);
+    let pid = child.id().to_string();
     let interrupted = std::process::Command::new("kill")
-        .arg("-INT")
-        .arg(child.id().to_string())
+        .args(["-INT", &pid])
         .status()
         .unwrap();
     assert!(interrupted.success());
-    let status = child.wait().unwrap();
-    let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    assert_eq!(status.code(), Some(130), "{first}{err}");
-    assert!(
-        err.contains(&format!(
-            "the run goes on; follow it again with: cutover watch {RUN}"
-        )),
-        "{err}"
-    );
+    let (code, err) = errors(child);
+    assert_eq!(code, Some(130), "{err}");
+    let advice = format!("the run goes on; follow it again with: cutover watch {RUN}");
+    assert!(err.contains(&advice), "{err}");
+}
+
+#[test]
+fn restarted_coordinator_is_found_again() {
+    let mut coordinator = told(vec![vec![run_told(
+        RunStateView::Running,
+        StepStateView::Running,
+    )]]);
+    let (child, mut out) = watching(&coordinator);
+    coordinator.script().watches = vec![to_done()].into();
+    coordinator.restart();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    let (code, err) = errors(child);
+    assert_eq!(code, Some(0), "{rest}{err}");
+    assert!(err.contains("the connection to the coordinator broke"), "{err}");
+    assert!(rest.contains("is done"), "{rest}");
 }
 
 #[test]
