@@ -14,7 +14,14 @@ use crate::task::Task;
 
 pub(super) async fn perform(task: &Task, home: &str, name: &str) -> StepOutcome {
     let home = task.home(home)?;
-    let archive = task.agent.config.backup_dir.join(format!("{name}.tar.zst"));
+    // A run id begins with the time of its start: backups of one upgrade tried twice stand side by side.
+    let run = task.command.id.run.to_string();
+    let stamp = run.get(..13).unwrap_or(&run);
+    let archive = task
+        .agent
+        .config
+        .backup_dir
+        .join(format!("{name}-{stamp}.tar.zst"));
     // A backup of another run is never replaced; one that an earlier try of this step left is.
     if archive.exists() && task.noted("archive").is_none() {
         return Err(StepError::new(

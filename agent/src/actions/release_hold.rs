@@ -6,12 +6,16 @@ use crate::task::Task;
 
 pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     let home = task.home(home)?;
-    let (agent, run) = (task.agent.clone(), task.command.id.run);
+    let agent = task.agent.clone();
     task.blocking(move |_, _| {
-        let was_held = agent.holds.release(&home, run)?;
-        Ok(Receipt::new()
+        let given_up = agent.holds.give_up(&home)?;
+        let receipt = Receipt::new()
             .with("released", home.display())
-            .with("was_held", was_held))
+            .with("was_held", given_up.is_some());
+        Ok(match given_up {
+            Some(hold) => receipt.with("held_by_run", hold.run),
+            None => receipt,
+        })
     })
     .await
 }

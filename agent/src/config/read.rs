@@ -35,17 +35,16 @@ impl Reader {
     }
 
     pub(super) fn optional_text(&mut self, key: &str) -> Option<String> {
-        match self.table.remove(key)? {
-            Value::String(text) if !text.trim().is_empty() => Some(text),
-            Value::String(_) => {
-                self.problem(format!("`{key}` is empty"));
-                None
-            }
-            other => {
-                self.problem(format!("`{key}` must be a text, not {}", other.type_str()));
-                None
-            }
+        let value = self.table.remove(key)?;
+        let Some(text) = value.as_str() else {
+            self.problem(format!("`{key}` must be a text, not {}", value.type_str()));
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.problem(format!("`{key}` is empty"));
+            return None;
         }
+        Some(text.to_owned())
     }
 
     fn text(&mut self, key: &str) -> Option<String> {
@@ -56,27 +55,18 @@ impl Reader {
     }
 
     fn list(&mut self, key: &str) -> Option<Vec<String>> {
-        let items = match self.table.remove(key)? {
-            Value::Array(items) => items,
-            other => {
-                self.problem(format!(
-                    "`{key}` must be a list of texts, not {}",
-                    other.type_str()
-                ));
-                return None;
-            }
-        };
-        let mut texts = Vec::new();
-        for item in items {
-            match item {
-                Value::String(text) => texts.push(text),
-                other => self.problem(format!(
-                    "`{key}` must be a list of texts; one is {}",
-                    other.type_str()
-                )),
-            }
+        let value = self.table.remove(key)?;
+        let texts = value.as_array().map(|items| {
+            items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+        });
+        if let Some(Some(texts)) = texts {
+            return Some(texts);
         }
-        Some(texts)
+        self.problem(format!("`{key}` must be a list of texts"));
+        None
     }
 
     pub(super) fn node(&mut self) -> NodeName {
@@ -143,35 +133,33 @@ impl Reader {
     }
 
     pub(super) fn start_env(&mut self) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        let mut start = match self.table.remove("start") {
-            None => return env,
+        let start = match self.table.remove("start") {
             Some(Value::Table(start)) => start,
-            Some(other) => {
-                self.problem(format!("`start` must be a table, not {}", other.type_str()));
-                return env;
+            Some(_) => {
+                self.problem("`start` must be a table".to_owned());
+                return BTreeMap::new();
             }
+            None => return BTreeMap::new(),
         };
-        match start.remove("env") {
-            None => {}
-            Some(Value::Table(table)) => {
-                for (key, value) in table {
-                    match value {
-                        Value::String(text) => {
-                            env.insert(key, text);
-                        }
-                        other => self.problem(format!(
-                            "`start.env.{key}` must be a text, not {}",
-                            other.type_str()
-                        )),
-                    }
-                }
-            }
-            Some(other) => self.problem(format!("`start.env` must be a table, not {}", other.type_str())),
-        }
-        for key in start.keys() {
+        for key in start.keys().filter(|key| *key != "env") {
             self.problems
                 .push(format!("`start.{key}` is not a key of this file; remove it"));
+        }
+        let Some(value) = start.get("env") else {
+            return BTreeMap::new();
+        };
+        let Some(table) = value.as_table() else {
+            self.problem("`start.env` must be a table".to_owned());
+            return BTreeMap::new();
+        };
+        let mut env = BTreeMap::new();
+        for (key, value) in table {
+            match value.as_str() {
+                Some(text) => {
+                    env.insert(key.clone(), text.to_owned());
+                }
+                None => self.problem(format!("`start.env.{key}` must be a text")),
+            }
         }
         env
     }

@@ -173,12 +173,21 @@ impl Holds {
     /// [`ErrorCode::Held`] when another run has it; otherwise what could not be changed.
     pub fn release(&self, home: &Path, run: RunId) -> Result<bool, StepError> {
         self.check_owner(home, run)?;
+        Ok(self.give_up(home)?.is_some())
+    }
+
+    /// Gives the promise up, whichever run made it. Only an operator's own order does that: a hold outlives the
+    /// upgrade that made it, and the coordinator refuses the order while that run is open.
+    ///
+    /// # Errors
+    /// What could not be changed.
+    pub fn give_up(&self, home: &Path) -> Result<Option<Hold>, StepError> {
         let mut inner = self.lock();
         guard::remove(home).map_err(|error| fault::io("take the guard away in", home, &error))?;
         cutover_proto::crash::point("guard-removed", "release");
         let record = self.record(home);
         durable::remove(&record).map_err(|error| fault::io("remove the hold record", &record, &error))?;
-        Ok(inner.holds.remove(home).is_some())
+        Ok(inner.holds.remove(home))
     }
 
     /// Puts the guard back wherever it is missing. Returns the homes where it was.
@@ -269,6 +278,12 @@ mod tests {
         assert_eq!(guard::state(home.path()).unwrap(), GuardState::Guarded);
         assert!(holds.release(home.path(), run(1)).unwrap());
         assert!(!holds.release(home.path(), run(1)).unwrap());
+        holds.hold(hold(home.path(), 1)).unwrap();
+        assert_eq!(
+            holds.give_up(home.path()).unwrap().map(|hold| hold.run),
+            Some(run(1))
+        );
+        assert!(holds.get(home.path()).is_none());
         assert_eq!(guard::state(home.path()).unwrap(), GuardState::Open);
     }
 

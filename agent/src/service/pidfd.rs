@@ -34,7 +34,10 @@ impl ProcessHandle {
         if !carbon::is_alive(process) {
             return Ok(None);
         }
-        #[expect(deprecated, reason = "an OwnedFd never changes its descriptor; the replacement is unsafe code")]
+        #[expect(
+            deprecated,
+            reason = "an OwnedFd never changes its descriptor; the replacement is unsafe code"
+        )]
         let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
         Ok(Some(Self { process, fd }))
     }

@@ -28,6 +28,7 @@ type Outbound = Result<pb::CoordinatorMessage, Status>;
 /// One stream of the agent.
 pub(crate) struct Session {
     pub(crate) hello: pb::Hello,
+    epoch: u64,
     inbound: Streaming<pb::AgentMessage>,
     outbound: mpsc::Sender<Outbound>,
 }
@@ -89,7 +90,8 @@ impl Coordinator {
 
     /// The agent's next stream, welcomed.
     pub(crate) async fn session(&mut self, epoch: u64) -> Session {
-        let session = self.greeted().await;
+        let mut session = self.greeted().await;
+        session.epoch = epoch;
         session.welcome(epoch).await;
         session
     }
@@ -132,16 +134,14 @@ impl Session {
     }
 
     /// The agent's next message that `pick` takes; heartbeats are answered.
-    pub(crate) async fn next<T>(
-        &mut self,
-        epoch: u64,
-        pick: impl Fn(agent_message::Kind) -> Option<T>,
-    ) -> Option<T> {
+    pub(crate) async fn next<T>(&mut self, pick: impl Fn(agent_message::Kind) -> Option<T>) -> Option<T> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.inbound.message())
+            let message = tokio::time::timeout_at(deadline, self.inbound.message())
                 .await
                 .expect("nothing in time");
             let kind = message.ok()??.kind.unwrap();
+            let epoch = self.epoch;
             if let agent_message::Kind::Heartbeat(pb::Heartbeat { counter }) = kind {
                 self.send(coordinator_message::Kind::Heartbeat(pb::HeartbeatReply {
                     counter,
@@ -157,7 +157,7 @@ impl Session {
     }
 
     pub(crate) async fn report(&mut self) -> (CommandId, StepOutcome) {
-        let report = self.next(0, |kind| match kind {
+        let report = self.next(|kind| match kind {
             agent_message::Kind::Report(report) => Some(report),
             _ => None,
         });
@@ -214,6 +214,7 @@ impl AgentGateway for Gateway {
             sessions
                 .send(Session {
                     hello,
+                    epoch: 0,
                     inbound,
                     outbound,
                 })

@@ -1,4 +1,10 @@
 //! The agent against a coordinator of the test's making, and against a stand-in Carbon server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail the test"
+)]
 
 mod coordinator;
 mod edits;

@@ -135,24 +135,23 @@ async fn server_when_it_comes_back_although_held_then_stopped_again_and_told() {
         .run(&command("stop@n", stop(&home, 60, true)))
         .await
         .unwrap();
-    // Someone who knows the other name of the script gets past the guard.
-    let status = Process::new("sh")
-        .arg(Path::new(&home).join("bin/wso2server.sh.cutover-held"))
-        .arg("start")
-        .env("JAVA_HOME", &home)
+    // Someone starts the JVM itself, past every script.
+    let mut back = Process::new(server_program())
+        .arg(format!("-Dcarbon.home={home}"))
+        .arg("org.wso2.carbon.bootstrap.Bootstrap")
         .env("CARBON_STANDIN_OWNER", std::process::id().to_string())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+        .stdin(Stdio::null())
+        .spawn()
         .unwrap();
-    assert!(status.success());
-    let told = session.next(5, |kind| match kind {
+    let told = session.next(|kind| match kind {
         agent_message::Kind::HoldBroken(broken) => Some(broken),
         _ => None,
     });
     let told = told.await.unwrap();
     assert_eq!(told.home, home);
+    assert_eq!(told.pid, back.id());
     until("the server is down again", || running(&home) == 0).await;
+    back.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

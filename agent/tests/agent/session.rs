@@ -92,8 +92,7 @@ async fn coordinator_when_replaced_then_left() {
     assert_eq!(next.hello.last_epoch, 5);
     assert_eq!(node.agent.holds.all(), []);
     assert!(
-        old.next(4, |kind| matches!(kind, agent_message::Kind::Report(_))
-            .then_some(()))
+        old.next(|kind| matches!(kind, agent_message::Kind::Report(_)).then_some(()))
             .await
             .is_none()
     );
