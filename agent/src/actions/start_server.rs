@@ -20,7 +20,9 @@ use crate::task::Task;
 /// How long the script may take to return, and then the server to appear.
 const SCRIPT: Duration = Duration::from_secs(60);
 const APPEAR: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(100);
+/// With neither server nor start script for this long, the server has come and gone.
+const NOTHING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(50);
 /// When a start is undone, the new server gets this long before it is killed: nobody uses it.
 const UNDO_GRACE: Duration = Duration::from_secs(180);
 
@@ -90,11 +92,19 @@ async fn run(task: &Task, home: &Path, output: &Path) -> Result<Process, StepErr
     })?;
     let status = script(task, command, home).await?;
     let deadline = Instant::now() + APPEAR;
+    let mut nothing_since = Instant::now();
     loop {
-        if let Some(server) = server_of(task, home).await? {
-            return Ok(server);
+        let looked = home.to_owned();
+        let found = task.blocking(move |_, _| Ok(carbon::find(&looked))).await?;
+        if let Some(server) = found.servers.first() {
+            return Ok(*server);
         }
-        if Instant::now() >= deadline || !status.success() {
+        if !found.is_empty() {
+            nothing_since = Instant::now();
+        }
+        // The script stays as the server's parent; without it nothing will come any more.
+        let gone = nothing_since.elapsed() >= NOTHING;
+        if gone || Instant::now() >= deadline || !status.success() {
             return Err(not_started(home, status, output));
         }
         task.pause(LOOK, "the server was started").await?;
@@ -135,11 +145,13 @@ fn not_started(home: &Path, status: ExitStatus, output: &Path) -> StepError {
     let said = String::from_utf8_lossy(&said);
     let last: Vec<String> = said.lines().rev().take(10).map(log::mask).collect();
     let last: Vec<String> = last.into_iter().rev().collect();
+    let logged = log::last_lines(home, 10).join(" | ");
     StepError::new(
         ErrorCode::NotReady,
         format!("the server of `{}` did not start", home.display()),
         format!(
-            "no process of this home appeared; the script ended with {status} and said: {}",
+            "no process of this home appeared or stayed; the script ended with {status} and said: {}. The log ends: \
+             {logged}",
             last.join(" | ")
         ),
         "look at JAVA_HOME in the agent's policy, at the rights in the home and at its log, then retry the step",
