@@ -71,6 +71,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(total))
 }
 
+/// An RFC 3339 time to the second, for a person; JSON keeps the whole of it. What is no such time stays as it is.
+pub(crate) fn time(at: &str) -> String {
+    match at.split_once('.') {
+        Some((second, fraction)) if fraction.ends_with('Z') => format!("{}Z", second.replacen('T', " ", 1)),
+        Some(_) => at.to_owned(),
+        None => at.replacen('T', " ", 1),
+    }
+}
+
 /// `1 node`, `3 nodes`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -97,6 +106,13 @@ mod tests {
         );
         assert_eq!(bytes(3 * 1024 * 1024 * 1024), "3.0 GiB");
         assert_eq!(bytes(1024 * 1024 - 1), "1023.9 KiB");
+    }
+
+    #[test]
+    fn time_when_shown_then_to_the_second() {
+        assert_eq!(time("2026-11-21T01:31:02.471478389Z"), "2026-11-21 01:31:02Z");
+        assert_eq!(time("2026-11-21T01:31:02Z"), "2026-11-21 01:31:02Z");
+        assert_eq!(time("never"), "never");
     }
 
     #[test]

@@ -169,8 +169,11 @@ pub(crate) fn ending(run: &RunView, style: Style) -> String {
 fn downtime_line(downtime: &DowntimeView) -> String {
     let length = human::millis(downtime.millis);
     match &downtime.until {
-        Some(until) => format!("downtime: {length}, from {} until {until}", downtime.from),
-        None => format!("downtime: {length} so far, since {}", downtime.from),
+        Some(until) => {
+            let (from, until) = (human::time(&downtime.from), human::time(until));
+            format!("downtime: {length}, from {from} until {until}")
+        }
+        None => format!("downtime: {length} so far, since {}", human::time(&downtime.from)),
     }
 }
 
@@ -182,7 +185,13 @@ pub(crate) fn render(run: &RunView, style: Style) -> String {
         guide(&run.guide),
         run.operator
     );
-    write!(text, "plan {}, started {}", run.plan_hash.short(), run.started).ok();
+    write!(
+        text,
+        "plan {}, started {}",
+        run.plan_hash.short(),
+        human::time(&run.started)
+    )
+    .ok();
     if let Some(ended) = &run.ended {
         write!(text, ", ended {ended}").ok();
     }

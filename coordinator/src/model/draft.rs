@@ -35,8 +35,8 @@ pub fn draft(guide: &Guide, selector: &Selector, nodes: &[PlanNode]) -> (String,
             "fill in home.old",
         ));
     }
-    let old_path = old.map_or_else(|| "FILL IN".to_owned(), |home| home.path.clone());
-    let new_path = new.map_or_else(|| "FILL IN".to_owned(), |home| home.path.clone());
+    let old_path = path_on_all(guide, nodes, &guide.from);
+    let new_path = path_on_all(guide, nodes, &guide.to);
     let manager = nodes
         .iter()
         .map(|node| node.name.as_str())
@@ -96,6 +96,24 @@ fn common<'a>(guide: &Guide, nodes: &'a [PlanNode], range: &str) -> Option<&'a H
         .filter_map(|node| node.facts.as_ref())
         .flat_map(|facts| &facts.homes)
         .find(|home| home.exists && home.product == guide.product && version_fits(range, &home.version))
+}
+
+/// The path of that home on every node, with `{node}` where the node's name stands in it; `FILL IN` when there is no
+/// one way to write it.
+fn path_on_all(guide: &Guide, nodes: &[PlanNode], range: &str) -> String {
+    let of = |node: &PlanNode| common(guide, std::slice::from_ref(node), range).map(|home| home.path.clone());
+    let plain: BTreeSet<Option<String>> = nodes.iter().map(of).collect();
+    let named: BTreeSet<Option<String>> = nodes
+        .iter()
+        .map(|node| of(node).map(|path| path.replace(node.name.as_str(), "{node}")))
+        .collect();
+    let single = |paths: &BTreeSet<Option<String>>| match paths.first() {
+        Some(Some(path)) if paths.len() == 1 => Some(path.clone()),
+        Some(_) | None => None,
+    };
+    single(&plain)
+        .or_else(|| single(&named))
+        .unwrap_or_else(|| "FILL IN".to_owned())
 }
 
 /// The data sources that hold users or the registry, with what they are used for.
@@ -170,4 +188,71 @@ fn database(
     line(format_args!(
         "# scripts  = [\"migration.sql\"]      # when production is before Carbon 4.2.0"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::facts::NodeFacts;
+
+    use super::*;
+
+    fn node(name: &str, path: &str) -> PlanNode {
+        let home = HomeFacts {
+            path: path.to_owned(),
+            exists: true,
+            product: "WSO2 Data Services Server".into(),
+            version: "3.0.1".into(),
+            user_datasource: Some("jdbc/WSO2CarbonDB".into()),
+            datasources: vec![DatasourceFacts {
+                file: String::new(),
+                name: "WSO2_CARBON_DB".into(),
+                jndi: "jdbc/WSO2CarbonDB".into(),
+                url: "jdbc:mysql://db1:3306/CARBON".into(),
+                user: "dss".into(),
+                driver: String::new(),
+                password_alias: None,
+            }],
+            ..HomeFacts::default()
+        };
+        PlanNode {
+            name: name.parse().unwrap(),
+            labels: BTreeMap::new(),
+            connected: true,
+            facts: Some(NodeFacts {
+                node: name.parse().unwrap(),
+                agent_version: String::new(),
+                hostname: String::new(),
+                addresses: vec![],
+                java_home: None,
+                backup_free_bytes: 0,
+                homes: vec![home],
+            }),
+        }
+    }
+
+    fn draft_of(nodes: &[PlanNode]) -> String {
+        let guide = Guide::shipped().unwrap().remove(0);
+        draft(&guide, &Selector::parse("cluster=dss").unwrap(), nodes).0
+    }
+
+    #[test]
+    fn homes_when_called_after_their_nodes_then_written_once_for_all() {
+        let text = draft_of(&[node("n1", "/opt/n1/dss"), node("n2", "/opt/n2/dss")]);
+        assert!(text.contains("old = \"/opt/{node}/dss\""), "{text}");
+        assert!(draft_of(&[node("n1", "/opt/dss"), node("n2", "/opt/dss")]).contains("old = \"/opt/dss\""));
+        assert!(draft_of(&[node("n1", "/a"), node("n2", "/b")]).contains("old = \"FILL IN\""));
+    }
+
+    #[test]
+    fn draft_when_filled_in_then_it_is_a_valid_upgrade_file() {
+        let text = draft_of(&[node("n1", "/opt/dss")])
+            .replace("\"file:FILL IN\"", "\"file:/pw\"")
+            .replace("new = \"FILL IN\"", "new = \"/opt/new\"")
+            .replace(
+                "sha256 = \"FILL IN\"",
+                &format!("sha256 = \"{}\"", "a".repeat(64)),
+            );
+        let upgrade = crate::model::upgrade::Upgrade::parse("x", &text).unwrap();
+        assert_eq!(upgrade.databases[0].production.url, "mysql://dss@db1:3306/CARBON");
+    }
 }

@@ -174,7 +174,10 @@ fn record_line(record: &AuditRecord) -> String {
     let entry = &record.entry;
     let mut line = format!(
         "{:>6}  {}  {}  {}",
-        record.seq, entry.at, entry.actor, entry.action
+        record.seq,
+        human::time(&entry.at),
+        entry.actor,
+        entry.action
     );
     let place = entry
         .step
@@ -246,7 +249,7 @@ mod tests {
         let record = AuditRecord::chain(1, entry, GENESIS);
         assert_eq!(
             record_line(&record),
-            "     1  2026-01-01T00:00:00Z  node:dss-1  step.ended  quiesce.stop@dss-1  ok"
+            "     1  2026-01-01 00:00:00Z  node:dss-1  step.ended  quiesce.stop@dss-1  ok"
         );
         let block = record_block(&record);
         for part in ["took       1.2 s", "evidence   pid = 4711", &record.hash, GENESIS] {

@@ -14,6 +14,7 @@ use super::{Context, table};
 use crate::args::{NodeCommand, TokenArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::human;
 use crate::remote::read;
 
 mod facts;
@@ -63,7 +64,9 @@ fn row(node: &NodeView) -> Vec<String> {
     vec![
         node.name.to_string(),
         state.to_owned(),
-        node.last_seen.clone().unwrap_or_else(|| "never".to_owned()),
+        node.last_seen
+            .as_deref()
+            .map_or_else(|| "never".to_owned(), human::time),
         node.agent_version.clone().unwrap_or_default(),
         labels.join(" "),
         node.homes.join("; "),
@@ -99,7 +102,7 @@ async fn token(context: &Context<'_>, args: TokenArgs) -> Result<Exit, CliError>
         } else {
             console.note(&format!(
                 "usable once, until {}; it is not shown again",
-                made.expires
+                human::time(&made.expires)
             ));
             console.print(&made.token)?;
         }
@@ -118,7 +121,7 @@ async fn token(context: &Context<'_>, args: TokenArgs) -> Result<Exit, CliError>
         console.print(&format!(
             "token in {}, usable once, until {}",
             path.display(),
-            made.expires
+            human::time(&made.expires)
         ))?;
     }
     Ok(Exit::Done)

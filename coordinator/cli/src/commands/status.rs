@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Context, table};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::human;
 use crate::remote::read;
 use crate::runview;
 
@@ -50,7 +51,9 @@ async fn all(context: &Context<'_>) -> Result<Exit, CliError> {
     }
     let mut text = format!(
         "coordinator {}, epoch {}, since {}\n",
-        status.version, status.epoch, status.started
+        status.version,
+        status.epoch,
+        human::time(&status.started)
     );
     writeln!(
         text,
@@ -81,7 +84,7 @@ fn row(run: &RunSummary) -> Vec<String> {
         run.name.clone(),
         runview::guide(&run.guide).to_owned(),
         runview::run_word(run.state).to_owned(),
-        run.started.clone(),
+        human::time(&run.started),
         format!("{}/{}", run.done, run.steps),
     ]
 }

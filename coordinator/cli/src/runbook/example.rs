@@ -233,6 +233,7 @@ pub(crate) fn plan() -> Plan {
             engine: "mysql".into(),
             production: address("WSO2CARBON_DB"),
             staging: address("WSO2CARBON_DB_320"),
+            application: None,
             scripts: vec![PlanScript {
                 blob: BlobRef { name: "migration.sql".into(), sha256: Sha256Hex::of(b"script"), size: 6 },
                 statements: 12,
