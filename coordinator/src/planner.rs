@@ -25,6 +25,8 @@ use crate::model::upgrade::{Upgrade, UpgradeDatabase};
 pub struct PlanNode {
     /// The node.
     pub name: NodeName,
+    /// Labels given at enrolment.
+    pub labels: BTreeMap<String, String>,
     /// Whether its agent is connected.
     pub connected: bool,
     /// What it reported.
@@ -36,6 +38,16 @@ impl PlanNode {
     #[must_use]
     pub fn home(&self, path: &str) -> Option<&HomeFacts> {
         self.facts.as_ref()?.homes.iter().find(|home| home.path == path)
+    }
+
+    /// A value of the site with `{node}` and `{label.KEY}` replaced, so that one file serves hosts that differ in a
+    /// port or a name. What else stands in braces belongs to the product and stays.
+    #[must_use]
+    pub fn site_value(&self, value: &str) -> String {
+        let named = on_node(value, &self.name);
+        self.labels.iter().fold(named, |value, (key, label)| {
+            value.replace(&format!("{{label.{key}}}"), label)
+        })
     }
 }
 
@@ -213,6 +225,7 @@ fn plan_database(
         .to_owned(),
         production: database.production.clone(),
         staging: database.staging.clone(),
+        application: database.application.as_ref().map(|access| access.user.clone()),
         scripts,
         scripts_why,
         production_identity: probe.production_identity.clone(),

@@ -74,6 +74,9 @@ pub struct PlanDatabase {
     pub production: DatabaseAddress,
     /// The empty one that becomes the new production.
     pub staging: DatabaseAddress,
+    /// The account that the new servers use on staging, when it is another than staging's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
     /// Migration scripts, in order. Empty when the schema is already at the new version's level.
     pub scripts: Vec<PlanScript>,
     /// Why scripts run or not.

@@ -7,6 +7,7 @@ mod connection;
 pub mod error;
 pub mod facts;
 mod fingerprint;
+mod handover;
 pub mod journal;
 mod literal;
 mod privileges;
@@ -22,6 +23,7 @@ pub use backup::{BackupReceipt, backup, lapsed, restore_into, verify_by_restore}
 pub use checkpoint::{CheckResult, Checkpoint, RowRule, Verdict, check};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
+pub use handover::hand_over;
 pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal};
 pub use privileges::Privileges;
 pub use reach::{Reach, reach};

@@ -8,6 +8,8 @@ mod backup;
 mod checkpoint;
 #[path = "real/facts.rs"]
 mod facts;
+#[path = "real/handover.rs"]
+mod handover;
 #[path = "real/script_mariadb.rs"]
 mod script_mariadb;
 #[path = "real/script_postgres.rs"]

@@ -21,11 +21,28 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
         findings.extend(old_home(inputs, node));
         findings.extend(new_home(inputs, node));
         findings.extend(datasources(inputs, node));
+        findings.extend(labels(inputs, node));
         findings.extend(room(inputs, node));
         findings.extend(surroundings(inputs, node));
     }
     findings.extend(same_versions(inputs));
     findings
+}
+
+/// A label that a value of the site names and the node does not have would end up in a configuration file as it is.
+fn labels(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
+    let values = inputs.upgrade.configs.iter().flat_map(|config| &config.set);
+    values
+        .filter(|(_, value)| node.site_value(value).contains("{label."))
+        .map(|(path, value)| {
+            error(
+                "label-missing",
+                &node.name,
+                format!("`{path}` is set to `{value}`, and the node has no such label"),
+                "give the label with `cutover node token --label KEY=VALUE` and enrol the node again, or write the value itself",
+            )
+        })
+        .collect()
 }
 
 fn selection(inputs: &Inputs<'_>) -> Vec<Finding> {

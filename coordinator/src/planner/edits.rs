@@ -7,7 +7,7 @@ use cutover_proto::facts::{DatasourceFacts, HomeFacts};
 use cutover_proto::step::{ConfigValue, XmlEdit};
 use secrecy::SecretString;
 
-use super::Inputs;
+use super::{Inputs, PlanNode};
 use crate::guide::{EditValue, GuideEdit};
 use crate::model::jdbc;
 use crate::model::upgrade::UpgradeDatabase;
@@ -26,14 +26,14 @@ pub fn edits_of(inputs: &Inputs<'_>, edit: &GuideEdit, old: Option<&HomeFacts>) 
     edits
 }
 
-/// Edits that only the site asks for, by file.
+/// Edits that only the site asks for on a node, by file.
 #[must_use]
-pub fn site_edits(inputs: &Inputs<'_>) -> BTreeMap<String, Vec<XmlEdit>> {
+pub fn site_edits(inputs: &Inputs<'_>, node: &PlanNode) -> BTreeMap<String, Vec<XmlEdit>> {
     let mut files: BTreeMap<String, Vec<XmlEdit>> = BTreeMap::new();
     for config in &inputs.upgrade.configs {
         let edits = config.set.iter().map(|(path, value)| XmlEdit {
             path: path.clone(),
-            value: ConfigValue::Literal(value.clone()),
+            value: ConfigValue::Literal(node.site_value(value)),
         });
         files.entry(config.file.clone()).or_default().extend(edits);
     }

@@ -204,7 +204,7 @@ fn prepare_node(b: &Builder<'_>, node: &PlanNode) -> Vec<PlanStep> {
 
 /// The files to edit on a node: those of the guide with the site's values added, then those of the site alone.
 fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<(String, Vec<XmlEdit>, Option<String>)> {
-    let mut site: BTreeMap<String, Vec<XmlEdit>> = edits::site_edits(b.inputs);
+    let mut site: BTreeMap<String, Vec<XmlEdit>> = edits::site_edits(b.inputs, node);
     let old = node.home(&b.old_home(node));
     let mut files = Vec::new();
     for edit in &b.inputs.guide.edits {

@@ -60,6 +60,7 @@ fn home(path: &str, version: &str, kernel: &str) -> HomeFacts {
 fn node(name: &str) -> PlanNode {
     PlanNode {
         name: name.parse().unwrap(),
+        labels: BTreeMap::new(),
         connected: true,
         facts: Some(NodeFacts {
             node: name.parse().unwrap(),
@@ -357,4 +358,25 @@ fn database_when_half_migrated_then_refused() {
         absent: vec!["UM_MODULE".into()],
     };
     assert_eq!(world.codes(), ["half-migrated"]);
+}
+
+#[test]
+fn site_value_when_it_names_node_and_label_then_each_node_gets_its_own() {
+    let mut world = World::new();
+    world.upgrade.configs = vec![crate::model::upgrade::SiteConfig {
+        file: "repository/conf/carbon.xml".into(),
+        set: [(
+            "/Server/HostName".to_owned(),
+            "{node}.{label.zone}.example/${carbon.home}".to_owned(),
+        )]
+        .into(),
+    }];
+    assert_eq!(world.codes(), ["label-missing"]);
+    for (node, zone) in world.nodes.iter_mut().zip(["east", "west"]) {
+        node.labels.insert("zone".into(), zone.into());
+    }
+    let plan = format!("{:?}", world.good());
+    assert!(
+        plan.contains("n1.east.example/${carbon.home}") && plan.contains("n2.west.example/${carbon.home}")
+    );
 }

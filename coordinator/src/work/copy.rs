@@ -61,7 +61,19 @@ impl Worker {
         for (number, note) in report.notes.iter().enumerate() {
             receipt = receipt.with(&format!("note{}", number + 1), note);
         }
-        Ok(receipt)
+        self.hand_over(database, receipt).await
+    }
+
+    /// What Cutover's account made in staging is for the servers' account to use.
+    pub(super) async fn hand_over(&self, database: &PlanDatabase, receipt: Receipt) -> StepOutcome {
+        let Some(user) = &database.application else {
+            return Ok(receipt);
+        };
+        let staging = target_of(database, DatabaseRole::Staging)?;
+        let granted = cutover_database::hand_over(&staging, user)
+            .await
+            .map_err(|e| failed(&e))?;
+        Ok(receipt.with("application", user).with("granted_objects", granted))
     }
 
     pub(super) async fn compare(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {

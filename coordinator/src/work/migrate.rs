@@ -47,6 +47,9 @@ impl Worker {
                 receipt = receipt.with(&name("resumed_at"), at + 1);
             }
         }
+        if role == DatabaseRole::Staging {
+            return self.hand_over(database, receipt).await;
+        }
         Ok(receipt)
     }
 

@@ -148,6 +148,7 @@ impl App {
         PlanNode {
             connected: self.fleet.connected(&row.name),
             name: row.name,
+            labels: row.labels,
             facts: row.facts,
         }
     }
