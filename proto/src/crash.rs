@@ -17,10 +17,17 @@ pub fn point(place: &str, what: &str) {
     if !asked.split(',').any(|point| point == name) {
         return;
     }
-    let Some(dir) = std::env::var_os("CUTOVER_CRASH_DIR") else { return };
+    let Some(dir) = std::env::var_os("CUTOVER_CRASH_DIR") else {
+        return;
+    };
     let mark = std::path::Path::new(&dir).join(name.replace([':', '/'], "_"));
     // `create_new` decides between threads: the first one dies, and with it the process.
-    if std::fs::OpenOptions::new().write(true).create_new(true).open(mark).is_ok() {
+    if std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(mark)
+        .is_ok()
+    {
         std::process::abort();
     }
 }

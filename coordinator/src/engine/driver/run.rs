@@ -29,6 +29,8 @@ use crate::work::Job;
 
 /// A cancelled command gets this long to say how it ended.
 const CANCEL_GRACE: Duration = Duration::from_secs(60);
+/// Taking a stop back starts a server and waits until it is ready, which may take longer than the stop was given.
+const UNDO_DEADLINE_SECS: u64 = 1200;
 const TICK: Duration = Duration::from_millis(500);
 
 /// A piece of coordinator work that ended.
@@ -265,7 +267,7 @@ impl Driver {
 
     fn begin(&mut self, step: &PlanStep, direction: Direction, attempt: u32, again: bool) {
         let token = self.parts.stop.child_token();
-        let deadline = Instant::now() + Duration::from_secs(step.deadline_secs.max(1));
+        let deadline = Instant::now() + Duration::from_secs(deadline_secs(step, direction));
         let entry = InFlight {
             attempt,
             deadline,
@@ -366,7 +368,7 @@ impl Driver {
             },
             plan_hash: self.plan.hash(),
             epoch: self.parts.epoch,
-            deadline_secs: step.deadline_secs,
+            deadline_secs: deadline_secs(step, direction),
             action: action.clone(),
             secrets: values,
             reason: format!("{}: {}", self.plan.name, step.title),
@@ -560,6 +562,13 @@ impl Driver {
             }
         }
         Ok(())
+    }
+}
+
+fn deadline_secs(step: &PlanStep, direction: Direction) -> u64 {
+    match direction {
+        Direction::Do => step.deadline_secs.max(1),
+        Direction::Undo => step.deadline_secs.max(UNDO_DEADLINE_SECS),
     }
 }
 
