@@ -11,6 +11,7 @@ mod evidence;
 mod fleet;
 mod home;
 mod net;
+mod outcome;
 mod process;
 mod run;
 mod secret;

@@ -23,6 +23,12 @@ pub struct AgentHost {
     pub old: Home,
     /// The home that it becomes.
     pub new: Home,
+    /// The new version as it was before anything was done to it.
+    pub stock: PathBuf,
+    /// The old version as it was shipped.
+    pub old_stock: PathBuf,
+    /// Whether the agent unpacks the new version.
+    pub unpacked: bool,
 }
 
 /// What an agent is told.
@@ -35,6 +41,9 @@ pub(super) struct AgentSetup<'a> {
     pub(super) coordinator: &'a str,
     pub(super) owner: u32,
     pub(super) labels: &'a [String],
+    pub(super) stock: PathBuf,
+    pub(super) old_stock: PathBuf,
+    pub(super) unpacked: bool,
 }
 
 impl AgentHost {
@@ -88,6 +97,9 @@ impl AgentHost {
             dir,
             old,
             new,
+            stock: setup.stock.clone(),
+            old_stock: setup.old_stock.clone(),
+            unpacked: setup.unpacked,
         })
     }
 

@@ -82,6 +82,7 @@ pub struct Fleet {
     pub secrets: Secrets,
     /// A folder with a `bin/java`.
     pub java_home: PathBuf,
+    pub(super) schema: Option<PathBuf>,
     root: PathBuf,
     _folder: TempDir,
 }
@@ -135,6 +136,7 @@ impl Fleet {
             databases,
             secrets,
             java_home,
+            schema: spec.schema.clone(),
             root,
             _folder: folder,
         };
@@ -187,6 +189,11 @@ impl Fleet {
                 },
             )?;
         }
+        let stocks = self.root.join("stock").join(name);
+        make_home(&stocks.join("old"), &stock(OLD))?;
+        let unpacked = spec.new_homes == NewHomes::Distribution;
+        let offset = if unpacked { 0 } else { new.offset };
+        make_home(&stocks.join("new"), &HomeSpec { offset, ..stock(NEW) })?;
         old.wart("write_interval_ms = 100")?;
         old.start(&self.java_home, Some(std::process::id()))?;
         let setup = AgentSetup {
@@ -197,6 +204,9 @@ impl Fleet {
             coordinator: &self.coordinator.address,
             owner: std::process::id(),
             labels: &["cluster=dss-prod".to_owned(), format!("offset={new_offset}")],
+            stock: stocks.join("new"),
+            old_stock: stocks.join("old"),
+            unpacked,
         };
         AgentHost::start(&setup, binaries, &self.cli, (old, new))
     }
@@ -381,13 +391,13 @@ impl Fleet {
     /// The ends of all logs, for a test that fails.
     #[must_use]
     pub fn logs(&self) -> String {
-        let mut text = format!("coordinator:\n{}", tail(&self.coordinator.service.log(), 30));
+        let mut text = format!("coordinator:\n{}", troubles(&self.coordinator.service.log()));
         for host in &self.hosts {
-            text.push_str(&format!("\n{}:\n{}", host.name, tail(&host.service.log(), 12)));
+            text.push_str(&format!("\n{}:\n{}", host.name, troubles(&host.service.log())));
             text.push_str(&format!(
                 "\n{} new server:\n{}",
                 host.name,
-                tail(&host.new.log(), 8)
+                tail(&host.new.log(), 3)
             ));
         }
         text
@@ -413,6 +423,12 @@ pub(super) fn summary(view: &RunView) -> String {
         }
     }
     text
+}
+
+/// The lines of a log that are no everyday ones, and its last ones.
+fn troubles(log: &str) -> String {
+    let unusual: Vec<&str> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
+    format!("{}\n… {}", tail(&unusual.join("\n"), 12), tail(log, 2))
 }
 
 fn tail(text: &str, count: usize) -> String {

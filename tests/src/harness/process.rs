@@ -62,6 +62,7 @@ impl Service {
             .args(["--pdeathsig", "KILL", "--"])
             .arg(&self.recipe.program)
             .args(&self.recipe.args)
+            .env("NO_COLOR", "1")
             .envs(&self.recipe.env)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -1,0 +1,7 @@
+//! Whole upgrades with the real programs, real database servers and the Carbon stand-in.
+
+mod crash;
+mod faults;
+mod happy;
+mod refusals;
+mod support;
