@@ -293,6 +293,23 @@ fn sha256(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Sha2
         .ok()
 }
 
+/// Said before anything connects: a client of the other engine only says that it does not understand the answer.
+fn same_engine(section: &Section<'_>, findings: &mut Findings<'_>, database: &UpgradeDatabase) {
+    let target = |address: &DatabaseAddress| Target::parse(&address.url, SecretString::from("")).ok();
+    let (Some(production), Some(staging)) = (target(&database.production), target(&database.staging)) else {
+        return;
+    };
+    if production.engine != staging.engine {
+        let text = format!(
+            "staging is of another engine ({}) than production ({})",
+            staging.engine, production.engine
+        );
+        let remedy =
+            "name a staging database of production's engine: scripts and copies work within one engine only";
+        findings.error(&section.span_of("staging"), "other-engine", text, remedy);
+    }
+}
+
 fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<UpgradeDatabase> {
     let mut list: Vec<UpgradeDatabase> = Vec::new();
     for mut section in top.sections(findings, "database") {
@@ -312,6 +329,7 @@ fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<UpgradeD
             let text = format!("two databases are called `{}`", database.name);
             findings.error(&section.span(), "double-name", text, "give each its own name");
         }
+        same_engine(&section, findings, &database);
         section.finish(findings);
         list.push(database);
     }

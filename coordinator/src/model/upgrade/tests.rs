@@ -87,6 +87,18 @@ fn toml_when_broken_then_line_is_named() {
 }
 
 #[test]
+fn staging_when_of_another_engine_then_refused() {
+    let text = GOOD.replace(
+        "mysql://dss@db1/WSO2CARBON_DB_320",
+        "postgres://dss@db1/WSO2CARBON_DB_320",
+    );
+    assert_eq!(
+        problems(&text),
+        [("dss.toml:19".to_owned(), "other-engine".to_owned())]
+    );
+}
+
+#[test]
 fn url_when_it_holds_a_password_then_refused() {
     let text = GOOD.replace("mysql://dss@db1/WSO2CARBON_DB\"", "mysql://dss:pw@db1/X\"");
     assert_eq!(
