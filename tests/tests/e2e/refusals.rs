@@ -31,8 +31,8 @@ fn files_that_must_not_become_a_plan() -> Result<()> {
         (
             "staging of another engine",
             |file| file.staging = file.staging.replace("mysql://", "postgres://"),
-            3,
-            &["staging", "engine"],
+            2,
+            &["dss.toml:", "staging", "engine"],
         ),
         (
             "no such database",
