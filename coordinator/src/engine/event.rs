@@ -56,8 +56,11 @@ pub enum Event {
         step: StepId,
         /// Who.
         operator: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
     },
-    /// An operator left a step out.
+    /// An operator left a step out, or gave up its undo.
     StepSkipped {
         /// The step.
         step: StepId,
@@ -77,6 +80,9 @@ pub enum Event {
     Resumed {
         /// Who.
         operator: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
     },
     /// An operator wants everything back as it was.
     AbortRequested {

@@ -30,6 +30,8 @@ pub enum StepState {
     Undone,
     /// Its undo failed.
     Stuck(StepError),
+    /// Its undo failed, and an operator gave it up.
+    GivenUp(StepError),
 }
 
 /// A step with its tries.
@@ -68,7 +70,9 @@ impl StepProgress {
     }
 
     fn apply(&self, event: &Event) -> Option<StepState> {
-        use StepState::{Failed, Pending, Running, Skipped, Stuck, Succeeded, UndoPending, Undoing, Undone};
+        use StepState::{
+            Failed, GivenUp, Pending, Running, Skipped, Stuck, Succeeded, UndoPending, Undoing, Undone,
+        };
         match (&self.state, event) {
             (Pending, Event::StepStarted { attempt, .. }) if *attempt == self.attempts + 1 => Some(Running),
             (Running, Event::StepSucceeded { attempt, receipt, .. }) if *attempt == self.attempts => {
@@ -99,9 +103,10 @@ impl StepProgress {
                 Some(Undone)
             }
             (Stuck(_), Event::StepRetried { .. }) => Some(UndoPending),
+            (Stuck(error), Event::StepSkipped { .. }) => Some(GivenUp(error.clone())),
             (
                 Pending | Running | Succeeded(_) | Failed(_) | Skipped | UndoPending | Undoing | Undone
-                | Stuck(_),
+                | Stuck(_) | GivenUp(_),
                 _,
             ) => None,
         }
@@ -311,6 +316,7 @@ fn name(state: &StepState) -> &'static str {
         StepState::Undoing => "undoing",
         StepState::Undone => "undone",
         StepState::Stuck(_) => "stuck",
+        StepState::GivenUp(_) => "given-up",
     }
 }
 

@@ -190,7 +190,8 @@ fn owes_undo(step: &PlanStep, state: &RunState) -> bool {
         .steps
         .get(&step.id)
         .is_some_and(super::fold::StepProgress::touched);
-    touched && step.reversal == Reversal::Undo && !matches!(state.step(&step.id), StepState::Undone)
+    let settled = matches!(state.step(&step.id), StepState::Undone | StepState::GivenUp(_));
+    touched && step.reversal == Reversal::Undo && !settled
 }
 
 fn can_undo(step: &PlanStep, phase: &PlanPhase, state: &RunState) -> bool {

@@ -69,6 +69,7 @@ pub fn step_view(plan: &Plan, step: &PlanStep, state: &RunState) -> RunStepView 
         Some(StepState::UndoPending | StepState::Undoing) => (StepStateView::Undoing, None, None),
         Some(StepState::Undone) => (StepStateView::Undone, None, None),
         Some(StepState::Stuck(error)) => (StepStateView::Stuck, Some(error.clone()), None),
+        Some(StepState::GivenUp(error)) => (StepStateView::Skipped, Some(error.clone()), None),
     };
     let phase = plan
         .phases
@@ -121,7 +122,15 @@ fn waiting(id: RunId, plan: &Plan, state: &RunState, wait: &Wait) -> Option<Wait
             }
             (failure_text(state, failed), commands)
         }
-        Wait::Stuck(stuck) => (failure_text(state, stuck), vec![format!("cutover retry {run}")]),
+        Wait::Stuck(stuck) => {
+            let mut commands = vec![format!("cutover retry {run}")];
+            commands.extend(
+                stuck
+                    .iter()
+                    .map(|step| format!("cutover skip {run} --step {step} --reason WHY")),
+            );
+            (failure_text(state, stuck), commands)
+        }
     };
     commands.extend(abort);
     Some(WaitingView {
@@ -156,7 +165,8 @@ fn failure_text(state: &RunState, steps: &[StepId]) -> String {
             | StepState::Skipped
             | StepState::UndoPending
             | StepState::Undoing
-            | StepState::Undone => None,
+            | StepState::Undone
+            | StepState::GivenUp(_) => None,
         })
         .collect();
     texts.join("; ")

@@ -36,14 +36,18 @@ pub(super) fn entry(run: RunId, plan: &Plan, event: &Event, millis: Option<u64>)
             entry.arguments.insert("phase".into(), phase.clone());
             entry
         }
-        Event::StepRetried { step, operator } => at_step(by(operator, "step.retried", ""), plan, step, None),
+        Event::StepRetried {
+            step,
+            operator,
+            reason,
+        } => at_step(by(operator, "step.retried", reason), plan, step, None),
         Event::StepSkipped {
             step,
             operator,
             reason,
         } => at_step(by(operator, "step.skipped", reason), plan, step, None),
         Event::Paused { operator, reason } => by(operator, "run.paused", reason),
-        Event::Resumed { operator } => by(operator, "run.resumed", ""),
+        Event::Resumed { operator, reason } => by(operator, "run.resumed", reason),
         Event::AbortRequested { operator, reason } => by(operator, "run.abort-requested", reason),
         Event::RunFinished => AuditEntry {
             actor: "coordinator".into(),

@@ -66,8 +66,8 @@ pub(super) fn events(plan: &Plan, state: &RunState, control: &Control) -> Result
         ControlKind::Pause if state.paused => Err(refused("the run is paused already")),
         ControlKind::Pause => Ok(vec![Event::Paused { operator, reason }]),
         ControlKind::Resume if !state.paused => Err(refused("the run is not paused")),
-        ControlKind::Resume => Ok(vec![Event::Resumed { operator }]),
-        ControlKind::Retry(step) => retry(plan, state, step.as_ref(), &operator),
+        ControlKind::Resume => Ok(vec![Event::Resumed { operator, reason }]),
+        ControlKind::Retry(step) => retry(plan, state, step.as_ref(), control),
         ControlKind::Skip(step) => skip(plan, state, step, operator, reason),
         ControlKind::Abort if state.aborting => Err(refused("the run is being aborted already")),
         ControlKind::Abort if state.past_return => Err(refused(
@@ -101,7 +101,8 @@ fn can_retry(state: &RunState, step: &StepId) -> bool {
         | StepState::Skipped
         | StepState::UndoPending
         | StepState::Undoing
-        | StepState::Undone => false,
+        | StepState::Undone
+        | StepState::GivenUp(_) => false,
     }
 }
 
@@ -109,7 +110,7 @@ fn retry(
     plan: &Plan,
     state: &RunState,
     step: Option<&StepId>,
-    operator: &str,
+    control: &Control,
 ) -> Result<Vec<Event>, ControlError> {
     if let Some(step) = step {
         if plan.step(step).is_none() {
@@ -125,7 +126,8 @@ fn retry(
         .filter(|id| step.is_none_or(|wanted| wanted == *id) && can_retry(state, id))
         .map(|id| Event::StepRetried {
             step: id.clone(),
-            operator: operator.to_owned(),
+            operator: control.operator.clone(),
+            reason: control.reason.clone(),
         })
         .collect();
     if events.is_empty() {
@@ -145,7 +147,9 @@ fn skip(
     let planned = plan
         .step(step)
         .ok_or_else(|| ControlError::NoSuchStep(step.clone()))?;
-    if !planned.skippable {
+    // An undo that can't be done must not keep everything before it down for ever: a person may take it over.
+    let gives_up = state.aborting && matches!(state.step(step), StepState::Stuck(_));
+    if !planned.skippable && !gives_up {
         return Err(refused(&format!(
             "step {step} can't be left out: the guide does not let it; retry or abort"
         )));
@@ -153,7 +157,8 @@ fn skip(
     if reason.trim().is_empty() {
         return Err(refused("skipping needs a reason; it is kept in the audit trail"));
     }
-    if !matches!(state.step(step), StepState::Failed(_) | StepState::Pending) || state.aborting {
+    let waits = matches!(state.step(step), StepState::Failed(_) | StepState::Pending) && !state.aborting;
+    if !waits && !gives_up {
         return Err(refused(&format!("step {step} is neither failed nor waiting")));
     }
     Ok(vec![Event::StepSkipped {
@@ -237,7 +242,8 @@ mod tests {
             found,
             [Event::StepRetried {
                 step: step.clone(),
-                operator: "o".into()
+                operator: "o".into(),
+                reason: "r".into()
             }]
         );
         let skip = events(&plan, &state, &order(ControlKind::Skip(step)));

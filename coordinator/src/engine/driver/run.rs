@@ -108,9 +108,15 @@ impl Driver {
         let mut fleet = self.parts.fleet.listen();
         let mut tick = tokio::time::interval(TICK);
         self.take_up();
+        if self.state.aborting {
+            // The order to abort is durable; what it cancelled must not go on because we were killed.
+            self.cancel_all();
+        }
         self.advance().await?;
         while self.state.end.is_none() {
             tokio::select! {
+                // First of all: work that ends because we stop has not failed, it is taken up at the next start.
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 message = self.receiver.recv() => match message {
                     Some(Message::Control(order, reply)) => self.control(order, reply).await?,
@@ -156,7 +162,8 @@ impl Driver {
                     | StepState::Skipped
                     | StepState::UndoPending
                     | StepState::Undone
-                    | StepState::Stuck(_) => None,
+                    | StepState::Stuck(_)
+                    | StepState::GivenUp(_) => None,
                 }
             })
             .collect();
@@ -302,7 +309,7 @@ impl Driver {
             step: step.clone(),
             direction,
             attempt,
-            again: again || attempt > 1,
+            again: again || attempt > 1 || direction == Direction::Undo,
             cancel,
             updates: self.updates.clone(),
             receipts: self.receipts(),

@@ -24,6 +24,7 @@ fn states() -> Vec<(&'static str, StepState)> {
         ("undoing", StepState::Undoing),
         ("undone", StepState::Undone),
         ("stuck", StepState::Stuck(error(ErrorCode::Io))),
+        ("given-up", StepState::GivenUp(error(ErrorCode::Io))),
     ]
 }
 
@@ -58,6 +59,7 @@ fn events() -> Vec<(&'static str, Event)> {
             Event::StepRetried {
                 step: step.clone(),
                 operator: "o".into(),
+                reason: String::new(),
             },
         ),
         (
@@ -115,6 +117,7 @@ fn every_state_when_every_event_then_the_table_says_whether_it_is_legal() {
         ("undoing", "undone"),
         ("undoing", "undo-fail"),
         ("stuck", "retry"),
+        ("stuck", "skip"),
     ]
     .into();
     for (state_name, state) in states() {

@@ -98,6 +98,7 @@ fn step_when_it_fails_then_run_is_held_and_retry_goes_on() {
     play.push(Event::StepRetried {
         step: sid("data.copy@db"),
         operator: "o".into(),
+        reason: String::new(),
     });
     assert_eq!(play.run(&[]), Wait::Approval("finalize".into()));
     assert_eq!(play.state.steps[&sid("data.copy@db")].attempts, 2);
@@ -160,6 +161,7 @@ fn undo_when_it_fails_then_stuck_and_earlier_phases_wait_for_it() {
     play.push(Event::StepRetried {
         step: sid("data.copy@db"),
         operator: "o".into(),
+        reason: String::new(),
     });
     assert_eq!(play.run(&[]), Wait::Ended(End::Aborted));
 }
@@ -192,7 +194,10 @@ fn pause_when_asked_then_nothing_new_starts() {
         reason: String::new(),
     });
     assert_eq!(play.run(&[]), Wait::Paused);
-    play.push(Event::Resumed { operator: "o".into() });
+    play.push(Event::Resumed {
+        operator: "o".into(),
+        reason: String::new(),
+    });
     assert_eq!(play.run(&[]), Wait::Approval("finalize".into()));
 }
 
@@ -211,4 +216,27 @@ fn failures_when_tolerated_then_other_nodes_go_on_but_the_phase_still_holds() {
     let wait = play.run(&["quiesce.stop@n1"]);
     assert_eq!(wait, Wait::Held(vec![sid("quiesce.stop@n1")]));
     assert_eq!(play.order, ["quiesce.stop@n1", "quiesce.stop@n2"]);
+}
+
+#[test]
+fn undo_when_given_up_then_the_steps_before_it_are_taken_back() {
+    let mut play = Play::new();
+    play.run(&[]);
+    play.order.clear();
+    play.push(Event::AbortRequested {
+        operator: "o".into(),
+        reason: String::new(),
+    });
+    assert_eq!(
+        play.run(&["cutover.start@n2"]),
+        Wait::Stuck(vec![sid("cutover.start@n2")])
+    );
+    let skip = Event::StepSkipped {
+        step: sid("cutover.start@n2"),
+        operator: "o".into(),
+        reason: "dead".into(),
+    };
+    play.push(skip);
+    assert_eq!(play.run(&[]), Wait::Ended(End::Aborted));
+    assert!(play.order.contains(&"undo quiesce.stop@n1".to_owned()));
 }
