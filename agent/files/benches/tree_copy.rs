@@ -3,7 +3,11 @@
 //! `cargo bench -p cutover-files`. Sizes are set by `BENCH_FILES` (small files, default 100000), `BENCH_BYTES` (in
 //! all, default 2 GB), `BENCH_ROUNDS` (default 3) and `BENCH_DIR` (default: beneath the target directory).
 //!
-//! Each tool copies into a directory that does not exist. Two times are taken: until it returns, and until
+//! The processor time beside them is that of all threads: it tells the work apart from the waiting, on a host that
+//! has something else to do.
+//!
+//! Each tool copies into a directory of its own, and all are removed at the end only: ext4 is slow to give out inodes
+//! that were freed a moment ago, and the tool that happens to follow a removal would pay for it. Two times are taken: until it returns, and until
 //! everything is on the disk (`syncfs`). The verified copy does not return before that, so its two times are one.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
@@ -13,7 +17,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cutover_files::tree::{CopyRequest, copy_tree};
 use cutover_files::{Cancel, NoProgress, Root};
@@ -41,10 +45,10 @@ fn main() -> Result<()> {
     } else {
         println!("rsync is not installed: left out");
     }
-    let mut times: Vec<Vec<(Duration, Duration)>> = vec![Vec::new(); tools.len()];
+    let mut times: Vec<Vec<Times>> = vec![Vec::new(); tools.len()];
     for round in 1..=rounds {
         for (tool, times) in tools.iter().zip(&mut times) {
-            let (returned, durable) = run(*tool, &dir)?;
+            let time = run(*tool, &dir, &dir.join(format!("{round}-{}", tool.name())))?;
             println!(
                 "round {round}: {:9} {returned:8.2?} returned, {durable:8.2?} durable",
                 tool.name()
@@ -52,25 +56,40 @@ fn main() -> Result<()> {
             times.push((returned, durable));
         }
     }
-    let medians: Vec<(f64, f64)> = times
-        .iter()
-        .map(|times| {
-            (
-                median(times.iter().map(|time| time.0)),
-                median(times.iter().map(|time| time.1)),
-            )
-        })
-        .collect();
+    let medians: Vec<Times> = times.iter().map(|times| Times::median(times)).collect();
     let Some(own) = medians.first() else { return Ok(()) };
-    for (tool, (returned, durable)) in tools.iter().zip(&medians) {
+    for (tool, time) in tools.iter().zip(&medians) {
         println!(
-            "median:  {:9} {returned:7.2}s returned, {durable:7.2}s durable; verified copy takes {:.2}x / {:.2}x of that",
+            "median:  {:9} {:7.2}s returned, {:7.2}s durable, {:7.2}s processor; verified copy takes {:.2}x, {:.2}x, {:.2}x",
             tool.name(),
-            own.0 / returned,
-            own.1 / durable,
+            time.returned,
+            time.durable,
+            time.processor,
+            own.returned / time.returned,
+            own.durable / time.durable,
+            own.processor / time.processor,
         );
     }
     clean(&dir)
+}
+
+/// Seconds.
+#[derive(Clone, Copy)]
+struct Times {
+    returned: f64,
+    durable: f64,
+    processor: f64,
+}
+
+impl Times {
+    fn median(times: &[Self]) -> Self {
+        let of = |field: fn(&Self) -> f64| median(times.iter().map(field));
+        Self {
+            returned: of(|time| time.returned),
+            durable: of(|time| time.durable),
+            processor: of(|time| time.processor),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -90,16 +109,14 @@ impl Tool {
     }
 }
 
-fn run(tool: Tool, dir: &Path) -> Result<(Duration, Duration)> {
-    for old in ["target", "keep"] {
-        clean(&dir.join(old))?;
-        fs::create_dir(dir.join(old))?;
-    }
+fn run(tool: Tool, dir: &Path, place: &Path) -> Result<Times> {
+    fs::create_dir_all(place.join("target"))?;
+    fs::create_dir_all(place.join("keep"))?;
     sync(dir)?;
-    let (source, target) = (dir.join("source/deployment"), dir.join("target/deployment"));
-    let start = Instant::now();
+    let (source, target) = (dir.join("source/deployment"), place.join("target/deployment"));
+    let (start, processor) = (Instant::now(), processor()?);
     match tool {
-        Tool::Verified => verified(dir)?,
+        Tool::Verified => verified(dir, place)?,
         Tool::Cp => command(Command::new("cp").arg("-a").arg(&source).arg(&target))?,
         Tool::Rsync => command(
             Command::new("rsync")
@@ -110,12 +127,32 @@ fn run(tool: Tool, dir: &Path) -> Result<(Duration, Duration)> {
     }
     let returned = start.elapsed();
     sync(dir)?;
-    Ok((returned, start.elapsed()))
+    Ok(Times {
+        returned: returned.as_secs_f64(),
+        durable: start.elapsed().as_secs_f64(),
+        processor: self::processor()? - processor,
+    })
 }
 
-fn verified(dir: &Path) -> Result<()> {
-    let (from, to) = (Root::open(dir.join("source"))?, Root::open(dir.join("target"))?);
-    let keep = Root::open(dir.join("keep"))?;
+/// Processor time of this process, its threads and the children it has waited for.
+fn processor() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(4);
+    let ticks = fields
+        .map(str::parse::<u32>)
+        .sum::<std::result::Result<u32, _>>()?;
+    Ok(f64::from(ticks) / 100.0)
+}
+
+fn verified(dir: &Path, place: &Path) -> Result<()> {
+    let (from, to) = (Root::open(dir.join("source"))?, Root::open(place.join("target"))?);
+    let keep = Root::open(place.join("keep"))?;
     copy_tree(&CopyRequest {
         from: &from,
         from_path: Path::new("deployment"),
@@ -186,8 +223,8 @@ fn generate(dir: &Path, files: u64, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-fn median(times: impl Iterator<Item = Duration>) -> f64 {
-    let mut times: Vec<f64> = times.map(|time| time.as_secs_f64()).collect();
+fn median(times: impl Iterator<Item = f64>) -> f64 {
+    let mut times: Vec<f64> = times.collect();
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -222,7 +222,8 @@ fn rewind(dir: &Path, landed: usize) {
         })
         .collect();
     for (path, number, replaced) in ops.iter().skip(landed) {
-        let stage = dir.join(format!("keep/stage/{}/{number}", number % 16));
+        let stage = dir.join(format!("keep/stage/{}/{number}", number / 64));
+        fs::create_dir_all(stage.parent().unwrap()).unwrap();
         let target = dir.join("new").join(path);
         fs::rename(&target, stage).unwrap();
         if *replaced {

@@ -378,3 +378,6 @@ impl Read for FileReader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

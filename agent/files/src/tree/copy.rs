@@ -246,15 +246,23 @@ impl Job<'_> {
             } else {
                 None
             };
-            dirs.push(NewDir { path, marks });
+            dirs.push(NewDir {
+                path,
+                marks,
+                is_missing: true,
+            });
         }
         if !self.to_path.is_root() {
             let marks = beneath::look(base.fd(), ".").on("look at", || base.path().to_owned())?;
             dirs.push(NewDir {
                 path: self.to_path.clone(),
                 marks,
+                is_missing: true,
             });
         }
         Ok(dirs)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! journal.jsonl     what is going to be done
-//! stage/<n%16>/<n>  complete files that have not landed yet
+//! stage/<n/64>/<n>  complete files that have not landed yet
 //! kept/<n>          originals that were replaced
 //! aside/<n>         files of this copy that somebody had changed
 //! ```
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::beneath::{self, Root};
@@ -21,15 +23,16 @@ use crate::path::RelPath;
 use crate::remove;
 use crate::tree::TreeError;
 
-/// Staged files are spread over this many directories, so that threads do not queue for one directory's lock.
-const SHARDS: u64 = 16;
+/// How many staged files share a directory. Few enough that threads seldom queue for one directory's lock and that
+/// ext4, which keeps a directory's files in its own group of inodes, spreads them as it spreads the real tree.
+const SHARD: u64 = 64;
 
 /// The keep directory of one copy, locked against a second user.
 #[derive(Debug)]
 pub(crate) struct Keep<'a> {
     root: &'a Root,
     dev: u64,
-    stage: Vec<OwnedFd>,
+    stage: OwnedFd,
     kept: OwnedFd,
     aside: OwnedFd,
     /// Holds the lock until it is closed.
@@ -50,12 +53,10 @@ impl<'a> Keep<'a> {
             Err(error) => return Err(FileError::new("lock", root.path(), error).into()),
         }
         let stat = rustix::fs::fstat(&lock).on("look at", || root.path().to_owned())?;
-        let stage = Self::dir(root, &lock, "stage")?;
-        let shards = (0..SHARDS).map(|shard| Self::dir(root, &stage, &shard.to_string()));
         Ok(Self {
             root,
             dev: Meta::from(stat).dev,
-            stage: shards.collect::<Result<_, _>>()?,
+            stage: Self::dir(root, &lock, "stage")?,
             kept: Self::dir(root, &lock, "kept")?,
             aside: Self::dir(root, &lock, "aside")?,
             lock,
@@ -88,17 +89,38 @@ impl<'a> Keep<'a> {
         self.dev
     }
 
-    /// The directory a file is staged in, and its name there.
+    /// Where a file is staged: a path of two names from a directory handle.
     pub(crate) fn staged(&self, number: u64) -> (&OwnedFd, String) {
-        let shard = usize::try_from(number % SHARDS).unwrap_or(0);
-        (self.stage.get(shard).unwrap_or(&self.kept), number.to_string())
+        (&self.stage, format!("{}/{number}", number / SHARD))
     }
 
     /// The path of a staged file, for messages.
     pub(crate) fn staged_path(&self, number: u64) -> PathBuf {
         self.root
             .path()
-            .join(format!("stage/{}/{number}", number % SHARDS))
+            .join(format!("stage/{}/{number}", number / SHARD))
+    }
+
+    /// Makes the directories that these files are staged in.
+    pub(crate) fn make_shards(&self, numbers: impl Iterator<Item = u64>) -> Result<(), FileError> {
+        let shards: BTreeSet<u64> = numbers.map(|number| number / SHARD).collect();
+        for shard in shards {
+            match rustix::fs::mkdirat(&self.stage, shard.to_string(), Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => {
+                    let path = self.root.path().join(format!("stage/{shard}"));
+                    return Err(FileError::writing("make directory", &path, 0, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a staged file for reading.
+    pub(crate) fn open_staged(&self, number: u64) -> io::Result<File> {
+        let (dir, path) = self.staged(number);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(dir, path, flags, Mode::empty())?.into())
     }
 
     /// Looks at a staged file.
@@ -162,10 +184,7 @@ impl<'a> Keep<'a> {
 
     /// Removes staged files that will not land any more.
     pub(crate) fn clear_stage(&self) -> Result<(), TreeError> {
-        for (shard, dir) in self.stage.iter().enumerate() {
-            let shown = self.root.path().join(format!("stage/{shard}"));
-            remove::empty(dir.as_fd(), &shown)?;
-        }
+        remove::empty(self.stage.as_fd(), &self.root.path().join("stage"))?;
         Ok(())
     }
 }

@@ -153,7 +153,8 @@ fn hash_run(
     let dir = beneath::open_dir(base.fd(), &parent).on("open directory", || base.full(&parent))?;
     for (node, hash) in run.iter().filter(|(node, _)| node.meta.kind == Kind::File) {
         let full = || base.full(&node.path);
-        let Some(digest) = hash_file(dir.as_fd(), &node.path, &node.meta, buffer, cancel, &full)? else {
+        let file = open_file(dir.as_fd(), &node.path).on("open", full)?;
+        let Some(digest) = hash_file(file, &node.meta, buffer, cancel, &full)? else {
             return Err(TreeError::SourceChanged { path: full() });
         };
         hash.get_or_init(|| digest);
@@ -164,14 +165,12 @@ fn hash_run(
 
 /// The hash of a file that is expected to be as `meta` says; `None` when it is not, before or after reading.
 pub(crate) fn hash_file(
-    dir: BorrowedFd<'_>,
-    path: &RelPath,
+    mut file: File,
     meta: &Meta,
     buffer: &mut [u8],
     cancel: &Cancel,
     full: &dyn Fn() -> PathBuf,
 ) -> Result<Option<Digest>, TreeError> {
-    let mut file = open_file(dir, path).on("open", full)?;
     let mut hasher = blake3::Hasher::new();
     let mut left = meta.size;
     loop {

@@ -95,6 +95,8 @@ impl Op {
 pub(crate) struct NewDir {
     pub(crate) path: RelPath,
     pub(crate) marks: Option<Meta>,
+    /// Whether it is still to be made, and not only to be given its marks again.
+    pub(crate) is_missing: bool,
 }
 
 /// Everything a copy is going to do.
@@ -136,6 +138,7 @@ impl Planner<'_> {
                     NewDir {
                         path,
                         marks: Some(node.meta),
+                        is_missing: true,
                     },
                     &mut plan,
                 )?,
@@ -182,7 +185,12 @@ impl Planner<'_> {
         match self.target.meta(&dir.path).map(|meta| meta.kind) {
             None => plan.dirs.push(dir),
             // Made by an earlier run that may not have finished its marks.
-            Some(Kind::Dir) if self.ledger.dirs.get(&dir.path) == Some(&HeldDir::Made) => plan.dirs.push(dir),
+            Some(Kind::Dir) if self.ledger.dirs.get(&dir.path) == Some(&HeldDir::Made) => {
+                plan.dirs.push(NewDir {
+                    is_missing: false,
+                    ..dir
+                });
+            }
             Some(Kind::Dir) => {}
             Some(kind @ (Kind::File | Kind::Link | Kind::Special)) => {
                 return Err(self.conflict(dir.path, Kind::Dir, kind));

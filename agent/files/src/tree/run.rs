@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::beneath::{self, Root};
+use crate::error::Context;
 use crate::hash::Digest;
 use crate::meta::Kind;
 use crate::path::RelPath;
@@ -102,24 +103,24 @@ impl<'a> Run<'a> {
         };
         let cancel = self.job.cancel;
         let shown = || self.base.full(&node.path);
-        let source = manifest::open_parent(self.base, &node.path)?;
         let (buffer, _) = scratch.split();
-        let source = source.as_fd();
-        let hash = manifest::hash_file(source, &node.path, &node.meta, buffer, cancel, &shown)?;
+        let source = manifest::open_parent(self.base, &node.path)?;
+        let source = manifest::open_file(source.as_fd(), &node.path).on("open", shown)?;
+        let hash = manifest::hash_file(source, &node.meta, buffer, cancel, &shown)?;
         let Some(hash) = hash else {
             return Err(TreeError::SourceChanged { path: shown() });
         };
         let there = match candidate {
             Candidate::Landed => {
-                let dir = manifest::open_parent(self.job.to, &op.path)?;
                 let shown = || self.job.to.full(&op.path);
-                manifest::hash_file(dir.as_fd(), &op.path, &meta, buffer, cancel, &shown)?
+                let dir = manifest::open_parent(self.job.to, &op.path)?;
+                let file = manifest::open_file(dir.as_fd(), &op.path).on("open", shown)?;
+                manifest::hash_file(file, &meta, buffer, cancel, &shown)?
             }
             Candidate::Staged => {
-                let (dir, name) = self.keep.staged(op.number);
-                let path = RelPath::root().child(name.as_bytes());
                 let shown = || self.keep.staged_path(op.number);
-                manifest::hash_file(dir.as_fd(), &path, &meta, buffer, cancel, &shown)?
+                let file = self.keep.open_staged(op.number).on("open", shown)?;
+                manifest::hash_file(file, &meta, buffer, cancel, &shown)?
             }
         };
         if there != Some(hash) {
@@ -133,7 +134,7 @@ impl<'a> Run<'a> {
     /// Refuses to start what cannot fit; returns the bytes that will be copied.
     pub(crate) fn check_space(&self, plan: &Plan, staged: &BTreeSet<u64>) -> Result<u64, TreeError> {
         let open = plan.ops.iter().filter(|op| !staged.contains(&op.number));
-        let (mut bytes, mut entries) = (0, plan.dirs.len() as u64);
+        let (mut bytes, mut entries) = (0, plan.dirs.iter().filter(|dir| dir.is_missing).count() as u64);
         for node in open.filter_map(|op| self.node(op)) {
             entries += 1;
             if node.meta.kind == Kind::File {
@@ -202,6 +203,7 @@ impl<'a> Run<'a> {
             .iter()
             .filter(|op| !staged.contains(&op.number))
             .collect();
+        keep.make_shards(open.iter().map(|op| op.number))?;
         // Large files first, so that the last thread to end is not one that has just begun a large one.
         let size = |op: &&Op| self.node(op).map_or(0, |node| node.meta.size);
         open.sort_by_key(|op| std::cmp::Reverse(size(op) / LARGE));

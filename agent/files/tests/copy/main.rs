@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod any_tree;
 mod homes;
 mod refuse;
 
