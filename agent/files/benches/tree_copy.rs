@@ -50,10 +50,13 @@ fn main() -> Result<()> {
         for (tool, times) in tools.iter().zip(&mut times) {
             let time = run(*tool, &dir, &dir.join(format!("{round}-{}", tool.name())))?;
             println!(
-                "round {round}: {:9} {returned:8.2?} returned, {durable:8.2?} durable",
-                tool.name()
+                "round {round}: {:9} {:7.2}s returned, {:7.2}s durable, {:7.2}s processor",
+                tool.name(),
+                time.returned,
+                time.durable,
+                time.processor,
             );
-            times.push((returned, durable));
+            times.push(time);
         }
     }
     let medians: Vec<Times> = times.iter().map(|times| Times::median(times)).collect();
