@@ -8,6 +8,7 @@ use cutover_proto::pb::enrolment_server::EnrolmentServer;
 use cutover_proto::pb::operator_service_server::OperatorServiceServer;
 use cutover_trust::Ca;
 use jiff::Timestamp;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,16 +57,28 @@ pub struct App {
     pub tasks: TaskTracker,
     /// Cancelled when it stops.
     pub stop: CancellationToken,
+    /// Taken by a check or a start of a run while it looks at the open ones.
+    pub starting: tokio::sync::Mutex<()>,
+    /// Held while this coordinator lives: another one on the same data would carry the same steps out.
+    _lock: std::fs::File,
 }
 
-/// Starts a coordinator: store, trust, guides, open runs.
+/// Starts a coordinator: the lock on its data and its address first, so that nothing is taken up beside another
+/// one; then store, trust, guides and open runs. Its epoch will be at least `least_epoch`.
 ///
 /// # Errors
 /// What could not be opened.
-pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Arc<App>> {
+pub async fn start(
+    config: Config,
+    clock: Clock,
+    least_epoch: u64,
+) -> anyhow::Result<(Arc<App>, TcpListener)> {
     use anyhow::Context;
     crate::lifecycle::private_folder(&config.data_dir)?;
     crate::lifecycle::private_folder(&config.backup_dir)?;
+    let lock = crate::lifecycle::lock(&config.data_dir)?;
+    let listener = cutover_channel::listen(config.listen)
+        .with_context(|| format!("failed to listen on {}", config.listen))?;
     let now = clock.now();
     let ca = Ca::load_or_create(&config.data_dir.join("ca"), now.into())
         .context("failed to open the certificate authority")?;
@@ -73,7 +86,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Arc<App>> {
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&config.data_dir.join("cutover.db"), clock.clone()).await?);
     let blobs = Blobs::open(config.data_dir.join("blobs"))?;
-    let epoch = store.next_epoch().await?;
+    let epoch = store.next_epoch(least_epoch).await?;
     let fleet = Fleet::default();
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
@@ -108,10 +121,12 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Arc<App>> {
         started: now,
         tasks,
         stop,
+        starting: tokio::sync::Mutex::new(()),
+        _lock: lock,
     });
     let open = app.engine.resume().await?;
     tracing::info!(epoch, runs = open, "coordinator started");
-    Ok(app)
+    Ok((app, listener))
 }
 
 /// The shipped guides and the site's own; one that the lint refuses stops the start.
@@ -154,12 +169,9 @@ fn guides(config: &Config) -> anyhow::Result<Vec<Guide>> {
 /// Serves until [`App::stop`] is cancelled, then lets what is under way come to a safe point.
 ///
 /// # Errors
-/// When the address can't be used.
-pub async fn serve(app: Arc<App>) -> anyhow::Result<()> {
-    use anyhow::Context;
+/// When the listener fails.
+pub async fn serve(app: Arc<App>, listener: TcpListener) -> anyhow::Result<()> {
     let tls = ServerTls::new(crate::lifecycle::server_config(&app)?);
-    let listener = cutover_channel::listen(app.config.listen)
-        .with_context(|| format!("failed to listen on {}", app.config.listen))?;
     app.tasks
         .spawn(crate::lifecycle::rotate_certificate(app.clone(), tls.clone()));
     tracing::info!(listen = %app.config.listen, "listening");

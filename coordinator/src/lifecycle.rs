@@ -24,6 +24,30 @@ pub fn private_folder(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("failed to create {}", path.display()))
 }
 
+/// Takes the lock on a data folder. It ends with the process, however that ends.
+///
+/// # Errors
+/// When another coordinator has it.
+pub fn lock(data_dir: &Path) -> anyhow::Result<std::fs::File> {
+    let path = data_dir.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("failed to open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!(
+            "another coordinator works in {}: stop it first, or give this one a data_dir of its own",
+            data_dir.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("failed to lock {}", path.display()))
+        }
+    }
+}
+
 /// TLS settings with a fresh certificate.
 ///
 /// # Errors
@@ -78,5 +102,28 @@ pub async fn stop_on_signal(app: Arc<App>) {
         () = tokio::time::sleep(Duration::from_secs(30)) => {}
     }
     tracing::warn!("stopped at once; open runs go on at the next start");
-    std::process::abort();
+    #[expect(
+        clippy::exit,
+        reason = "a second signal, or half a minute of patience, ends the process"
+    )]
+    std::process::exit(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_folder_when_another_coordinator_works_in_it_then_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        assert!(
+            lock(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("another coordinator")
+        );
+        drop(first);
+        assert!(lock(dir.path()).is_ok());
+    }
 }

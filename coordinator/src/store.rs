@@ -69,8 +69,11 @@ pub struct NodeRow {
     pub name: NodeName,
     /// Labels given with its token.
     pub labels: BTreeMap<String, String>,
-    /// Serial number of its certificate.
+    /// Serial number of its certificate. No other one is let in.
     pub serial: String,
+    /// The certificate that a renewal replaced, let in until the new one is seen: its answer may have been lost.
+    #[serde(default)]
+    pub replaced_serial: Option<String>,
     /// When it was enrolled.
     pub enrolled: Timestamp,
     /// Last heard of.
@@ -79,6 +82,46 @@ pub struct NodeRow {
     pub revoked: Option<Timestamp>,
     /// What it reported last.
     pub facts: Option<NodeFacts>,
+}
+
+/// A change of an enrolled node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeChange {
+    /// Its certificate was renewed. Not for a revoked node, nor one whose certificate is another by now.
+    Renewed {
+        /// The serial it asked with.
+        from: String,
+        /// The serial of the new certificate.
+        to: String,
+    },
+    /// The renewed certificate was seen: the one before is let in no more.
+    Confirmed,
+    /// It may no longer connect.
+    Revoked(Timestamp),
+}
+
+impl NodeRow {
+    /// Whether a certificate with this serial is let in.
+    #[must_use]
+    pub fn admits(&self, serial: &str) -> bool {
+        self.revoked.is_none() && (self.serial == serial || self.replaced_serial.as_deref() == Some(serial))
+    }
+
+    /// Makes the change; `false` when it is not possible any more.
+    pub fn apply(&mut self, change: &NodeChange) -> bool {
+        match change {
+            NodeChange::Renewed { from, to } => {
+                if !self.admits(from) {
+                    return false;
+                }
+                self.replaced_serial = Some(from.clone());
+                self.serial.clone_from(to);
+            }
+            NodeChange::Confirmed => self.replaced_serial = None,
+            NodeChange::Revoked(at) => self.revoked = Some(*at),
+        }
+        true
+    }
 }
 
 /// A run as listed.
@@ -96,13 +139,15 @@ pub struct RunRow {
 
 /// What the rest of the coordinator asks of its store.
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Takes the next epoch: one more with each start of a coordinator on this store.
-    fn next_epoch(&self) -> BoxFuture<'_, StoreResult<u64>>;
+    /// Takes the next epoch: one more with each start of a coordinator on this store, and above `least`.
+    fn next_epoch(&self, least: u64) -> BoxFuture<'_, StoreResult<u64>>;
 
     /// Keeps a plan under its hash. Keeping it again changes nothing.
     fn put_plan<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, StoreResult<Sha256Hex>>;
     /// A plan by its hash.
     fn plan<'a>(&'a self, hash: &'a Sha256Hex) -> BoxFuture<'a, StoreResult<Option<Plan>>>;
+    /// Hashes that begin so.
+    fn plan_hashes<'a>(&'a self, beginning: &'a str) -> BoxFuture<'a, StoreResult<Vec<Sha256Hex>>>;
 
     /// Starts a run with its first event.
     fn create_run(
@@ -124,8 +169,20 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// All runs, oldest first.
     fn runs(&self) -> BoxFuture<'_, StoreResult<Vec<RunRow>>>;
 
-    /// Adds or replaces a node.
-    fn put_node<'a>(&'a self, node: &'a NodeRow, audit: AuditEntry) -> BoxFuture<'a, StoreResult<()>>;
+    /// Uses a join token up and adds or replaces its node, both or neither; `false` when the token had been used.
+    fn enrol<'a>(
+        &'a self,
+        token: &'a str,
+        node: &'a NodeRow,
+        audit: AuditEntry,
+    ) -> BoxFuture<'a, StoreResult<bool>>;
+    /// Changes a node, if it still is as the change expects.
+    fn change_node<'a>(
+        &'a self,
+        name: &'a NodeName,
+        change: NodeChange,
+        audit: AuditEntry,
+    ) -> BoxFuture<'a, StoreResult<bool>>;
     /// Notes that a node was heard of, and what it reported.
     fn node_seen<'a>(
         &'a self,
@@ -145,8 +202,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> BoxFuture<'a, StoreResult<()>>;
     /// A join token's record, whether or not it was used.
     fn token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<Option<serde_json::Value>>>;
-    /// Uses a token up; `false` when it had been used already. Two callers can't both get `true`.
-    fn use_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<bool>>;
 
     /// Appends to the audit trail.
     fn audit(&self, entries: Vec<AuditEntry>) -> BoxFuture<'_, StoreResult<()>>;

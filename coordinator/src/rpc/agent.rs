@@ -21,6 +21,7 @@ use super::node_of;
 use super::status::RpcError;
 use crate::app::App;
 use crate::fleet::{FleetEvent, Report};
+use crate::store::NodeChange;
 
 const FETCH_CHUNK: usize = 256 * 1024;
 
@@ -47,6 +48,13 @@ impl AgentGateway for AgentService {
             return Err(Status::invalid_argument("the first message must be hello"));
         };
         let protocol = agree(&hello)?;
+        if hello.last_epoch > self.0.epoch {
+            tracing::error!(
+                node.id = %node, seen = hello.last_epoch, epoch = self.0.epoch,
+                "the agent has obeyed a newer coordinator; if this one was restored from a backup and no other runs, \
+                 start it with --epoch-above"
+            );
+        }
         if hello.node != node.as_str() {
             let text = format!("the certificate is of node {node}, hello says {}", hello.node);
             return Err(Status::permission_denied(text));
@@ -109,7 +117,7 @@ impl AgentGateway for AgentService {
         request: Request<pb::RenewCertificateRequest>,
     ) -> Result<Response<pb::RenewCertificateResponse>, Status> {
         let (node, serial) = node_of(request.extensions())?;
-        let mut row = self.admit(&node, &serial).await?;
+        self.admit(&node, &serial).await?;
         let cert = self
             .0
             .ca
@@ -120,20 +128,36 @@ impl AgentGateway for AgentService {
                 NODE_CERTIFICATE_LIFE,
             )
             .map_err(|e| RpcError::Invalid(format!("the certificate request is refused: {e}")))?;
-        row.serial.clone_from(&cert.serial_hex);
-        let audit = AuditEntry {
-            actor: format!("node:{node}"),
-            action: "node.certificate-renewed".into(),
-            node: Some(node.to_string()),
-            evidence: [("serial".into(), cert.serial_hex)].into(),
-            ..AuditEntry::default()
+        let audit = node_audit(&node, "node.certificate-renewed", &cert.serial_hex);
+        let change = NodeChange::Renewed {
+            from: serial,
+            to: cert.serial_hex,
         };
-        self.0.store.put_node(&row, audit).await.map_err(RpcError::from)?;
+        // Revoked in the meantime: the signed certificate is thrown away and never admitted.
+        if !self
+            .0
+            .store
+            .change_node(&node, change, audit)
+            .await
+            .map_err(RpcError::from)?
+        {
+            return Err(Status::permission_denied(format!("node {node} is revoked")));
+        }
         let ca_pem = self.0.ca.cert_pem().to_owned();
         Ok(Response::new(pb::RenewCertificateResponse {
             certificate_pem: cert.cert_pem,
             ca_pem,
         }))
+    }
+}
+
+fn node_audit(node: &NodeName, action: &str, serial: &str) -> AuditEntry {
+    AuditEntry {
+        actor: format!("node:{node}"),
+        action: action.to_owned(),
+        node: Some(node.to_string()),
+        evidence: [("serial".to_owned(), serial.to_owned())].into(),
+        ..AuditEntry::default()
     }
 }
 
@@ -149,22 +173,29 @@ fn agree(hello: &pb::Hello) -> Result<u32, Status> {
 }
 
 impl AgentService {
-    /// A node that is enrolled and not revoked.
-    async fn admit(&self, node: &NodeName, serial: &str) -> Result<crate::store::NodeRow, Status> {
+    /// A node that is enrolled and not revoked, with the certificate that it has now.
+    async fn admit(&self, node: &NodeName, serial: &str) -> Result<(), Status> {
         let nodes = self.0.store.nodes().await.map_err(RpcError::from)?;
-        let row = nodes.into_iter().find(|row| &row.name == node);
-        match row {
-            Some(row) if row.revoked.is_none() => Ok(row),
-            Some(_) => {
-                tracing::warn!(node.id = %node, serial, "revoked node refused");
-                Err(Status::permission_denied(format!(
-                    "node {node} is revoked; enrol it again with a new token"
-                )))
-            }
-            None => Err(Status::permission_denied(format!(
+        let Some(row) = nodes.into_iter().find(|row| &row.name == node) else {
+            return Err(Status::permission_denied(format!(
                 "node {node} is not enrolled here"
-            ))),
+            )));
+        };
+        if !row.admits(serial) {
+            tracing::warn!(node.id = %node, serial, "certificate refused: revoked or replaced");
+            return Err(Status::permission_denied(format!(
+                "this certificate of node {node} is revoked or was replaced; enrol the node again with a new token"
+            )));
         }
+        if row.serial == serial && row.replaced_serial.is_some() {
+            let audit = node_audit(node, "node.certificate-confirmed", serial);
+            self.0
+                .store
+                .change_node(node, NodeChange::Confirmed, audit)
+                .await
+                .map_err(RpcError::from)?;
+        }
+        Ok(())
     }
 
     async fn note_facts(&self, node: &NodeName, facts: Option<&pb::Document>) -> Result<(), Status> {

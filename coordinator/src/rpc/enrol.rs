@@ -40,6 +40,7 @@ impl Enrolment for EnrolmentService {
             .parse()
             .map_err(|e: cutover_proto::ids::InvalidId| RpcError::Invalid(e.to_string()))?;
         let record = self.verified_token(&request, &node).await?;
+        let replaced = self.replaced_node(&record, &node).await?;
         let now = self.0.clock.now().into();
         // Signed before the token is used up: a request that can't be signed must not cost the operator a token.
         let cert = self
@@ -47,36 +48,41 @@ impl Enrolment for EnrolmentService {
             .ca
             .sign_node_csr(&request.csr_pem, node.as_str(), now, NODE_CERTIFICATE_LIFE)
             .map_err(|e| RpcError::Invalid(format!("the certificate request is refused: {e}")))?;
-        if !self
-            .0
-            .store
-            .use_token(&request.token_id)
-            .await
-            .map_err(RpcError::from)?
-        {
-            return Err(refused().into());
-        }
         let row = NodeRow {
             name: node.clone(),
             labels: record.labels,
             serial: cert.serial_hex.clone(),
+            replaced_serial: None,
             enrolled: self.0.clock.now(),
             last_seen: None,
             revoked: None,
             facts: None,
         };
-        let audit = AuditEntry {
+        let mut audit = AuditEntry {
             actor: format!("node:{node}"),
             action: "node.enrolled".into(),
             node: Some(node.to_string()),
             evidence: [
                 ("serial".into(), cert.serial_hex),
-                ("token".into(), request.token_id),
+                ("token".into(), request.token_id.clone()),
             ]
             .into(),
             ..AuditEntry::default()
         };
-        self.0.store.put_node(&row, audit).await.map_err(RpcError::from)?;
+        if let Some(before) = replaced {
+            audit.evidence.insert("replaced_serial".into(), before.serial);
+        }
+        if !self
+            .0
+            .store
+            .enrol(&request.token_id, &row, audit)
+            .await
+            .map_err(RpcError::from)?
+        {
+            return Err(refused().into());
+        }
+        // A session under the certificate before this one ends here.
+        self.0.fleet.drop_node(&node);
         tracing::info!(node.id = %node, "node enrolled");
         Ok(Response::new(pb::EnrolResponse {
             node: node.to_string(),
@@ -87,6 +93,23 @@ impl Enrolment for EnrolmentService {
 }
 
 impl EnrolmentService {
+    /// The node that this enrolment would replace. Only a token made for its very name may do that: with any other
+    /// token one host could take another one's place.
+    async fn replaced_node(
+        &self,
+        record: &TokenRecord,
+        node: &NodeName,
+    ) -> Result<Option<NodeRow>, RpcError> {
+        let nodes = self.0.store.nodes().await?;
+        let known = nodes.into_iter().find(|row| &row.name == node);
+        if known.is_some() && record.node_name.as_deref() != Some(node.as_str()) {
+            return Err(RpcError::Denied(format!(
+                "node {node} is enrolled already; to enrol it again make a token for it alone: cutover node token --node {node}"
+            )));
+        }
+        Ok(known)
+    }
+
     async fn verified_token(
         &self,
         request: &pb::EnrolRequest,

@@ -18,7 +18,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use super::{NodeRow, RunRow, Store, StoreError, StoreResult};
+use super::{NodeChange, NodeRow, RunRow, Store, StoreError, StoreResult};
 use crate::clock::Clock;
 use crate::engine::event::{Event, EventRecord};
 
@@ -103,8 +103,8 @@ fn unsigned(value: i64) -> u64 {
 }
 
 impl Store for SqliteStore {
-    fn next_epoch(&self) -> BoxFuture<'_, StoreResult<u64>> {
-        self.take_epoch().boxed()
+    fn next_epoch(&self, least: u64) -> BoxFuture<'_, StoreResult<u64>> {
+        self.take_epoch(least).boxed()
     }
 
     fn put_plan<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, StoreResult<Sha256Hex>> {
@@ -113,6 +113,10 @@ impl Store for SqliteStore {
 
     fn plan<'a>(&'a self, hash: &'a Sha256Hex) -> BoxFuture<'a, StoreResult<Option<Plan>>> {
         self.select_plan(hash).boxed()
+    }
+
+    fn plan_hashes<'a>(&'a self, beginning: &'a str) -> BoxFuture<'a, StoreResult<Vec<Sha256Hex>>> {
+        self.select_plan_hashes(beginning).boxed()
     }
 
     fn create_run(
@@ -142,8 +146,22 @@ impl Store for SqliteStore {
         self.select_runs().boxed()
     }
 
-    fn put_node<'a>(&'a self, node: &'a NodeRow, audit: AuditEntry) -> BoxFuture<'a, StoreResult<()>> {
-        self.upsert_node(node, audit).boxed()
+    fn enrol<'a>(
+        &'a self,
+        token: &'a str,
+        node: &'a NodeRow,
+        audit: AuditEntry,
+    ) -> BoxFuture<'a, StoreResult<bool>> {
+        self.insert_enrolled(token, node, audit).boxed()
+    }
+
+    fn change_node<'a>(
+        &'a self,
+        name: &'a NodeName,
+        change: NodeChange,
+        audit: AuditEntry,
+    ) -> BoxFuture<'a, StoreResult<bool>> {
+        self.update_node(name, change, audit).boxed()
     }
 
     fn node_seen<'a>(
@@ -170,10 +188,6 @@ impl Store for SqliteStore {
 
     fn token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<Option<serde_json::Value>>> {
         self.select_token(id).boxed()
-    }
-
-    fn use_token<'a>(&'a self, id: &'a str) -> BoxFuture<'a, StoreResult<bool>> {
-        self.update_token_used(id).boxed()
     }
 
     fn audit(&self, entries: Vec<AuditEntry>) -> BoxFuture<'_, StoreResult<()>> {

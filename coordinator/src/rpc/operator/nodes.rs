@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use crate::app::App;
 use crate::model::selector::Selector;
 use crate::rpc::status::RpcError;
-use crate::store::NodeRow;
+use crate::store::{NodeChange, NodeRow};
 
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -159,13 +159,12 @@ impl App {
         request: pb::RevokeNodeRequest,
         operator: &str,
     ) -> Result<pb::Document, RpcError> {
-        let mut node = self.node(&request.node).await?;
+        let node = self.node(&request.node).await?;
         if request.reason.trim().is_empty() {
             return Err(RpcError::Invalid(
                 "revoking needs a reason; it is kept in the audit trail".into(),
             ));
         }
-        node.revoked = Some(self.clock.now());
         let audit = AuditEntry {
             actor: format!("operator:{operator}"),
             action: "node.revoked".into(),
@@ -173,8 +172,10 @@ impl App {
             arguments: [("reason".to_owned(), request.reason)].into(),
             ..AuditEntry::default()
         };
-        self.store.put_node(&node, audit).await?;
+        let change = NodeChange::Revoked(self.clock.now());
+        self.store.change_node(&node.name, change, audit).await?;
         self.fleet.drop_node(&node.name);
+        let node = self.node(&request.node).await?;
         Ok(document("node/1", &self.node_view(&node)))
     }
 }

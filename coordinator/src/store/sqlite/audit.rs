@@ -8,7 +8,11 @@ use crate::store::StoreResult;
 
 impl SqliteStore {
     pub(super) async fn append_audit(&self, entries: Vec<AuditEntry>) -> StoreResult<()> {
-        let mut tx = self.pool.begin().await.map_err(sql("begin an audit record"))?;
+        let mut tx = self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(sql("begin an audit record"))?;
         self.chain(&mut tx, entries).await?;
         tx.commit().await.map_err(sql("commit an audit record"))
     }

@@ -31,13 +31,29 @@ impl SqliteStore {
             .transpose()
     }
 
+    pub(super) async fn select_plan_hashes(&self, beginning: &str) -> StoreResult<Vec<Sha256Hex>> {
+        let rows = sqlx::query("SELECT hash FROM plan WHERE substr(hash, 1, length(?1)) = ?1 ORDER BY hash")
+            .bind(beginning)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(sql("look for plans"))?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| row.get::<String, _>(0).parse().ok())
+            .collect())
+    }
+
     pub(super) async fn insert_run(
         &self,
         id: RunId,
         plan_hash: Sha256Hex,
         operator: String,
     ) -> StoreResult<EventRecord> {
-        let mut tx = self.pool.begin().await.map_err(sql("begin a run"))?;
+        let mut tx = self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(sql("begin a run"))?;
         let at = self.clock.now();
         sqlx::query("INSERT INTO run (id, plan_hash, started, version) VALUES (?, ?, ?, 0)")
             .bind(id.to_string())
@@ -71,7 +87,11 @@ impl SqliteStore {
         events: Vec<Event>,
         audit: Vec<AuditEntry>,
     ) -> StoreResult<Vec<EventRecord>> {
-        let mut tx = self.pool.begin().await.map_err(sql("begin an event"))?;
+        let mut tx = self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(sql("begin an event"))?;
         let records = self.write_events(&mut tx, run, expected, events, audit).await?;
         tx.commit().await.map_err(sql("commit an event"))?;
         Ok(records)

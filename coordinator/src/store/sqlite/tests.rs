@@ -16,8 +16,8 @@ fn run_id() -> RunId {
 #[tokio::test]
 async fn epoch_when_opened_again_then_one_more() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(open(dir.path()).await.next_epoch().await.unwrap(), 1);
-    assert_eq!(open(dir.path()).await.next_epoch().await.unwrap(), 2);
+    assert_eq!(open(dir.path()).await.next_epoch(0).await.unwrap(), 1);
+    assert_eq!(open(dir.path()).await.next_epoch(0).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -52,16 +52,73 @@ async fn plan_when_stored_then_hash_finds_the_same_plan() {
     assert_eq!(found.hash(), hash);
 }
 
+fn node(serial: &str) -> NodeRow {
+    NodeRow {
+        name: "n1".parse().unwrap(),
+        labels: std::collections::BTreeMap::new(),
+        serial: serial.into(),
+        replaced_serial: None,
+        enrolled: Timestamp::UNIX_EPOCH,
+        last_seen: None,
+        revoked: None,
+        facts: None,
+    }
+}
+
 #[tokio::test]
-async fn token_when_used_twice_then_second_use_is_refused() {
+async fn token_when_used_twice_then_second_use_is_refused_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).await;
     store
         .put_token("t", serde_json::json!({}), AuditEntry::default())
         .await
         .unwrap();
-    assert!(store.use_token("t").await.unwrap());
-    assert!(!store.use_token("t").await.unwrap());
+    assert!(store.enrol("t", &node("a"), AuditEntry::default()).await.unwrap());
+    assert!(!store.enrol("t", &node("b"), AuditEntry::default()).await.unwrap());
+    assert_eq!(store.nodes().await.unwrap()[0].serial, "a");
+}
+
+#[tokio::test]
+async fn certificate_when_revoked_or_replaced_then_no_longer_admitted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store
+        .put_token("t", serde_json::json!({}), AuditEntry::default())
+        .await
+        .unwrap();
+    store.enrol("t", &node("a"), AuditEntry::default()).await.unwrap();
+    let name: NodeName = "n1".parse().unwrap();
+    let change = |change| store.change_node(&name, change, AuditEntry::default());
+    assert!(
+        change(NodeChange::Renewed {
+            from: "a".into(),
+            to: "b".into()
+        })
+        .await
+        .unwrap()
+    );
+    let row = store.nodes().await.unwrap().remove(0);
+    assert!(row.admits("a") && row.admits("b") && !row.admits("c"));
+    assert!(change(NodeChange::Confirmed).await.unwrap());
+    assert!(!store.nodes().await.unwrap()[0].admits("a"));
+    assert!(change(NodeChange::Revoked(Timestamp::UNIX_EPOCH)).await.unwrap());
+    assert!(
+        !change(NodeChange::Renewed {
+            from: "b".into(),
+            to: "c".into()
+        })
+        .await
+        .unwrap()
+    );
+    assert!(!store.nodes().await.unwrap()[0].admits("b"));
+}
+
+#[tokio::test]
+async fn epoch_when_told_to_be_above_another_then_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    assert_eq!(store.next_epoch(40).await.unwrap(), 40);
+    assert_eq!(store.next_epoch(0).await.unwrap(), 41);
 }
 
 #[tokio::test]
