@@ -31,14 +31,20 @@ impl Console {
     /// Looks at the terminal.
     pub(crate) fn detect(json: bool) -> Self {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let width = comfy_table::Table::new()
+        // A terminal that does not know its width says 0.
+        let columns = comfy_table::Table::new()
             .width()
-            .map_or(WIDTH_ELSEWHERE, usize::from);
+            .map(usize::from)
+            .filter(|columns| *columns > 0);
+        let width = columns.unwrap_or(WIDTH_ELSEWHERE);
+        let variable = |name: &str| env::var(name).ok();
         Self {
             json,
             style: Style {
                 width: width.clamp(WIDTHS.0, WIDTHS.1),
-                unicode: locale_is_utf8(|name| env::var(name).ok()),
+                columns: columns.filter(|_| out),
+                unicode: locale_is_utf8(variable),
+                colour: out && wants_colour(variable),
             },
             live: out && err && !json,
             person: err && io::stdin().is_terminal(),
@@ -132,6 +138,12 @@ fn locale_is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
         })
 }
 
+/// Whether a terminal takes colours and its reader has not declined them (<https://no-color.org>).
+fn wants_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("NO_COLOR").is_none_or(|value| value.is_empty())
+        && variable("TERM").is_some_and(|terminal| !terminal.is_empty() && terminal != "dumb")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,19 +162,29 @@ mod tests {
         }
     }
 
+    fn with(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        move |name: &str| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        }
+    }
+
     #[test]
     fn locale_when_lc_all_overrides_lang_then_lc_all_counts() {
-        let with = |pairs: &'static [(&str, &str)]| {
-            move |name: &str| {
-                pairs
-                    .iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            }
-        };
         assert!(locale_is_utf8(with(&[("LANG", "de_DE.UTF-8")])));
         assert!(locale_is_utf8(with(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")])));
         assert!(!locale_is_utf8(with(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")])));
         assert!(!locale_is_utf8(with(&[])));
+    }
+
+    #[test]
+    fn colour_when_declined_or_the_terminal_is_dumb_then_none() {
+        assert!(wants_colour(with(&[("TERM", "xterm")])));
+        assert!(wants_colour(with(&[("TERM", "xterm"), ("NO_COLOR", "")])));
+        assert!(!wants_colour(with(&[("TERM", "xterm"), ("NO_COLOR", "1")])));
+        assert!(!wants_colour(with(&[("TERM", "dumb")])));
+        assert!(!wants_colour(with(&[])));
     }
 }

@@ -97,10 +97,7 @@ mod tests {
 
     #[test]
     fn findings_when_rendered_then_errors_stand_first_with_their_remedy() {
-        let style = Style {
-            width: 100,
-            unicode: false,
-        };
+        let style = Style::new(100, false);
         let all = [
             finding(Severity::Note, "node dss-1"),
             finding(Severity::Error, "dss.toml:12"),

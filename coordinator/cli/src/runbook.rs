@@ -53,10 +53,7 @@ pub(crate) fn brief(plan: &Plan, style: Style) -> String {
 mod tests {
     use super::*;
 
-    const STYLE: Style = Style {
-        width: 100,
-        unicode: true,
-    };
+    const STYLE: Style = Style::new(100, true);
 
     #[test]
     fn runbook_of_a_small_fleet() {
@@ -70,13 +67,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal_unless_a_word_is() {
-        let text = render(
-            &example::plan(),
-            Style {
-                width: 80,
-                unicode: false,
-            },
-        );
+        let text = render(&example::plan(), Style::new(80, false));
         for line in text.lines().filter(|line| line.chars().count() > 80) {
             assert!(line.split_whitespace().any(|word| word.len() > 60), "{line}");
         }

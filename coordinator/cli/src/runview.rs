@@ -1,16 +1,17 @@
 //! A run as people read it, and the exit code its state leads to.
 
+#[cfg(test)]
+pub(crate) mod example;
+
 use std::fmt::Write as _;
 
-use cutover_proto::report::{Receipt, StepError};
+use cutover_proto::report::StepError;
 use cutover_proto::view::{DowntimeView, PhaseView, RunStateView, RunStepView, RunView, StepStateView};
 
+use crate::evidence;
 use crate::exit::Exit;
 use crate::human;
-use crate::text::{Style, one_line, shorten, wrap};
-
-/// Characters of evidence in a line; `cutover audit` and `--json` have all of it.
-const EVIDENCE_MAX: usize = 60;
+use crate::text::{Style, one_line, wrap};
 
 /// A run's state in words.
 pub(crate) fn run_word(state: RunStateView) -> &'static str {
@@ -27,12 +28,14 @@ pub(crate) fn run_word(state: RunStateView) -> &'static str {
 }
 
 /// A step's state in words.
-pub(crate) fn step_word(state: StepStateView) -> &'static str {
-    match state {
+fn step_word(step: &RunStepView) -> &'static str {
+    match step.state {
         StepStateView::Pending => "pending",
         StepStateView::Running => "running",
         StepStateView::Succeeded => "done",
         StepStateView::Failed => "failed",
+        // Left out with its failure: what could not be taken back is a person's now.
+        StepStateView::Skipped if step.error.is_some() => "given up",
         StepStateView::Skipped => "skipped",
         StepStateView::Undoing => "undoing",
         StepStateView::Undone => "undone",
@@ -90,40 +93,37 @@ pub(crate) fn progress(run: &RunView) -> String {
     )
 }
 
-/// One line for a step that ended: mark, step, title, time, evidence.
-pub(crate) fn ended_line(step: &RunStepView, style: Style) -> String {
-    let mut line = format!(
-        "{} {}  {}",
-        mark(step.state, style),
-        step.id,
-        one_line(&step.title)
-    );
+/// A step that ended: one line with mark, step, title, time and evidence; beneath it what needs lines of its own,
+/// and what, why and next when it failed.
+pub(crate) fn ended_lines(step: &RunStepView, style: Style) -> String {
+    let mut tail = String::new();
     if step.attempt > 1 {
-        write!(line, "  (attempt {})", step.attempt).ok();
+        write!(tail, "  (attempt {})", step.attempt).ok();
     }
     if let Some(millis) = step.millis {
-        write!(line, "  {}", human::millis(millis)).ok();
+        write!(tail, "  {}", human::millis(millis)).ok();
     }
-    if let Some(receipt) = &step.receipt {
-        let evidence = evidence(receipt);
-        if !evidence.is_empty() {
-            write!(line, "  {evidence}").ok();
-        }
+    let brief = evidence::brief(step);
+    if !brief.is_empty() {
+        write!(tail, "  {brief}").ok();
     }
-    line
+    let head = format!("{} {}  ", mark(step.state, style), step.id);
+    let mut lines = vec![style.fit(&head, &one_line(&step.title), &tail)];
+    lines.extend(beneath(step, style));
+    lines.join("\n")
 }
 
-fn evidence(receipt: &Receipt) -> String {
-    let pairs: Vec<String> = receipt
-        .evidence
-        .iter()
-        .map(|(name, value)| format!("{name}={}", shorten(&one_line(value), 24)))
-        .collect();
-    shorten(&pairs.join(" "), EVIDENCE_MAX)
+/// The lines beneath a step's own.
+fn beneath(step: &RunStepView, style: Style) -> Vec<String> {
+    let mut lines = evidence::beneath(step, style);
+    if let Some(error) = &step.error {
+        lines.push(failure(step, error, style));
+    }
+    lines
 }
 
 /// Where a step failed, what, why and what to do next.
-pub(crate) fn failure(step: &RunStepView, error: &StepError, style: Style) -> String {
+fn failure(step: &RunStepView, error: &StepError, style: Style) -> String {
     let part = |name: &str, text: &str| wrap(text, style.width, &format!("      {name:<6}"), "            ");
     [
         part("where", &step.place.to_string()),
@@ -224,82 +224,17 @@ fn render_phase(text: &mut String, phase: &PhaseView, width: usize, style: Style
             String::new()
         };
         let line = format!(
-            "  {} {:<width$}  {:<7}  {:<9}  {:>9}  {}",
+            "  {} {:<width$}  {:<8}  {:<9}  {:>9}  {}",
             mark(step.state, style),
             step.id.as_str(),
-            step_word(step.state),
+            step_word(step),
             tries,
             step.millis.map(human::millis).unwrap_or_default(),
-            step.receipt.as_ref().map(evidence).unwrap_or_default(),
+            evidence::brief(step),
         );
-        writeln!(text, "{}", line.trim_end()).ok();
-        if let Some(error) = &step.error {
-            writeln!(text, "{}", failure(step, error, style)).ok();
-        }
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod example {
-    //! A run built by hand.
-
-    use cutover_proto::ids::{RunId, Sha256Hex};
-    use cutover_proto::plan::Place;
-    use cutover_proto::report::{ErrorCode, Receipt, StepError};
-    use cutover_proto::view::{
-        DowntimeView, PhaseView, RunStateView, RunStepView, RunView, StepStateView, WaitingView,
-    };
-
-    pub(crate) fn step(node: &str, state: StepStateView) -> RunStepView {
-        let failed = matches!(state, StepStateView::Failed | StepStateView::Stuck);
-        RunStepView {
-            id: format!("quiesce.stop@{node}").parse().unwrap(),
-            phase: "quiesce".into(),
-            title: "stop and hold the server of /opt/dss".into(),
-            place: Place::Node(node.parse().unwrap()),
-            state,
-            attempt: u32::from(state != StepStateView::Pending) + u32::from(failed),
-            started: None,
-            millis: (state == StepStateView::Succeeded).then_some(1234),
-            error: failed.then(|| {
-                StepError::new(
-                    ErrorCode::StillRunning,
-                    "server of /opt/dss did not stop",
-                    "process 4711 is still there after 120 s",
-                    "stop it by hand, then cutover retry",
-                )
-            }),
-            receipt: (state == StepStateView::Succeeded)
-                .then(|| Receipt::new().with("killed", "no").with("pid", 4711)),
-        }
-    }
-
-    pub(crate) fn run(state: RunStateView, steps: Vec<RunStepView>) -> RunView {
-        RunView {
-            id: RunId::new(uuid::Uuid::from_u128(1)),
-            plan_hash: Sha256Hex::of(b"plan"),
-            name: "dss-prod".into(),
-            guide: "dss-3.2.0".into(),
-            operator: "alice".into(),
-            state,
-            started: "2026-01-01T00:00:00Z".into(),
-            ended: None,
-            phases: vec![PhaseView {
-                name: "quiesce".into(),
-                approval_missing: false,
-                steps,
-            }],
-            waiting: (state == RunStateView::Held).then(|| WaitingView {
-                reason: "quiesce.stop@dss-2 failed".into(),
-                owner: "an operator".into(),
-                commands: vec!["cutover retry 1".into(), "cutover abort 1".into()],
-            }),
-            downtime: Some(DowntimeView {
-                from: "2026-01-01T00:01:00Z".into(),
-                until: None,
-                millis: 61_000,
-            }),
-            version: 7,
+        writeln!(text, "{}", style.cut(line.trim_end())).ok();
+        for line in beneath(step, style) {
+            writeln!(text, "{line}").ok();
         }
     }
 }
@@ -308,10 +243,7 @@ pub(crate) mod example {
 mod tests {
     use super::*;
 
-    const STYLE: Style = Style {
-        width: 100,
-        unicode: true,
-    };
+    const STYLE: Style = Style::new(100, true);
 
     #[test]
     fn status_of_a_held_run() {
@@ -345,16 +277,63 @@ mod tests {
     #[test]
     fn ended_line_without_unicode_is_ascii() {
         let step = example::step("dss-1", StepStateView::Succeeded);
-        let line = ended_line(
-            &step,
-            Style {
-                width: 80,
-                unicode: false,
-            },
-        );
         assert_eq!(
-            line,
-            " ok quiesce.stop@dss-1  stop and hold the server of /opt/dss  1.2 s  killed=no pid=4711"
+            ended_lines(&step, Style::new(80, false)),
+            " ok quiesce.stop@dss-1  stop and hold the server of /opt/dss  1.2 s  pid=4711 killed=no"
         );
+    }
+
+    #[test]
+    fn terminal_when_narrow_then_the_title_gives_way_before_the_evidence() {
+        let mut step = example::step("dss-1", StepStateView::Succeeded);
+        step.title = "stop and hold the server of /opt/a/rather/long/way/to/wso2dss-3.0.1".into();
+        let at = |columns| {
+            ended_lines(
+                &step,
+                Style {
+                    columns: Some(columns),
+                    ..STYLE
+                },
+            )
+        };
+        assert_eq!(
+            at(80),
+            "✓ quiesce.stop@dss-1  stop and hold the server of...  1.2 s  pid=4711 killed=no"
+        );
+        let narrow = at(50);
+        assert_eq!(narrow, "✓ quiesce.stop@dss-1  stop and hold...  1.2 s...");
+        assert!(ended_lines(&step, STYLE).contains("/opt/a/rather/long/way/to/wso2dss-3.0.1  1.2 s"));
+    }
+
+    #[test]
+    fn checkpoints_when_shown_then_each_has_a_whole_line_and_a_warning_is_marked() {
+        let text = "table UM_DOMAIN has 18 rows, expected at least 6, and this text is longer than any line";
+        let step = example::checkpoint(text);
+        let narrow = Style {
+            columns: Some(80),
+            ..STYLE
+        };
+        let expected = format!("\n      check01=pass: {text}\n    ! check02=WARNING: {text}");
+        let watched = ended_lines(&step, narrow);
+        assert!(watched.contains("passed=1 warnings=1"), "{watched}");
+        assert!(watched.ends_with(&expected), "{watched}");
+        let status = render(&example::run(RunStateView::Running, vec![step.clone()]), STYLE);
+        assert!(status.contains(&expected), "{status}");
+        let colour = Style {
+            colour: true,
+            ..STYLE
+        };
+        let coloured = ended_lines(&step, colour);
+        let marked = format!("\n\u{1b}[1;33m    ! check02=WARNING: {text}\u{1b}[0m");
+        assert!(coloured.ends_with(&marked), "{coloured:?}");
+    }
+
+    #[test]
+    fn undo_that_was_given_up_does_not_read_as_skipped() {
+        let mut step = example::step("dss-1", StepStateView::Stuck);
+        step.state = StepStateView::Skipped;
+        let status = render(&example::run(RunStateView::Aborting, vec![step]), STYLE);
+        assert!(status.contains("quiesce.stop@dss-1  given up"), "{status}");
+        assert!(status.contains("process 4711 is still there"), "{status}");
     }
 }

@@ -1,12 +1,55 @@
 //! Wraps text for people.
 
+/// What of a title is kept when a line has to be cut: enough to recognise the step.
+const TITLE_MIN: usize = 16;
+
 /// What the reader's terminal can show.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
-    /// Characters in a line.
+    /// Characters in a line of wrapped text.
     pub(crate) width: usize,
+    /// Characters in a line of the terminal; none where lines can be of any length.
+    pub(crate) columns: Option<usize>,
     /// Whether more than ASCII can be shown.
     pub(crate) unicode: bool,
+    /// Whether colours can be shown.
+    pub(crate) colour: bool,
+}
+
+impl Style {
+    /// No terminal: no colours, and no line is cut.
+    pub(crate) const fn new(width: usize, unicode: bool) -> Self {
+        Self {
+            width,
+            columns: None,
+            unicode,
+            colour: false,
+        }
+    }
+
+    /// A line that fits into the terminal.
+    pub(crate) fn cut(self, line: &str) -> String {
+        self.columns
+            .map_or_else(|| line.to_owned(), |columns| shorten(line, columns))
+    }
+
+    /// A line that fits into the terminal; what is too long is taken from the title first.
+    pub(crate) fn fit(self, head: &str, title: &str, tail: &str) -> String {
+        let Some(columns) = self.columns else {
+            return format!("{head}{title}{tail}");
+        };
+        let room = columns.saturating_sub(head.chars().count() + tail.chars().count());
+        self.cut(&format!("{head}{}{tail}", shorten(title, room.max(TITLE_MIN))))
+    }
+
+    /// A text that nobody shall overlook.
+    pub(crate) fn warning(self, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[1;33m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
 }
 
 /// `text` in lines of at most `width` characters: the first begins with `first`, the others with `rest`. A word

@@ -155,13 +155,7 @@ mod tests {
             phases: vec!["preflight".into()],
             notes: Vec::new(),
         };
-        let text = render(
-            &guide,
-            Style {
-                width: 90,
-                unicode: false,
-            },
-        );
+        let text = render(&guide, Style::new(90, false));
         assert!(text.contains("-> stop-server"), "{text}");
         assert!(text.contains("-> not carried out: a person reads it"), "{text}");
         assert!(!text.contains("Notes"), "{text}");

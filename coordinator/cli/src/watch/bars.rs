@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn every_template_is_one_that_indicatif_can_draw() {
         for unicode in [false, true] {
-            assert_eq!(looks(Style { width: 80, unicode }).len(), Look::ALL.len());
+            assert_eq!(looks(Style::new(80, unicode)).len(), Look::ALL.len());
         }
     }
 
@@ -210,10 +210,7 @@ mod tests {
     fn bar_lives_from_start_to_end_of_its_step_and_follows_progress() {
         let console = Console {
             json: false,
-            style: Style {
-                width: 80,
-                unicode: true,
-            },
+            style: Style::new(80, true),
             live: true,
             person: false,
         };

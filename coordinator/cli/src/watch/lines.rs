@@ -22,6 +22,7 @@ const BETWEEN_PROGRESS: Duration = Duration::from_secs(15);
 /// A line for each step that starts or ends.
 pub(super) struct Lines<'a> {
     console: &'a Console,
+    style: Style,
     told: HashMap<String, Instant>,
 }
 
@@ -29,6 +30,11 @@ impl<'a> Lines<'a> {
     pub(super) fn new(console: &'a Console) -> Self {
         Self {
             console,
+            // Who wants plain lines reads or searches them later: nothing is cut.
+            style: Style {
+                columns: None,
+                ..console.style
+            },
             told: HashMap::new(),
         }
     }
@@ -54,7 +60,7 @@ impl Screen for Lines<'_> {
         _run: Option<&RunView>,
     ) -> Result<(), CliError> {
         for change in changes {
-            self.console.print(&change_lines(change, self.console.style))?;
+            self.console.print(&change_lines(change, self.style))?;
         }
         match message {
             Message::Progress(progress) => self.progress(progress),
@@ -76,7 +82,7 @@ pub(super) fn change_lines(change: &Change, style: Style) -> String {
     match change {
         Change::Joined(ended) => format!("{} had ended before", human::count(*ended, "step")),
         Change::Started(step) => started_line(step, style),
-        Change::Ended(step) => ended_lines(step, style),
+        Change::Ended(step) => runview::ended_lines(step, style),
     }
 }
 
@@ -86,21 +92,8 @@ fn started_line(step: &RunStepView, style: Style) -> String {
     } else {
         ""
     };
-    format!(
-        "{} {}  {undo}{}",
-        runview::mark(step.state, style),
-        step.id,
-        one_line(&step.title)
-    )
-}
-
-/// A step that ended; with what, why and next when it failed.
-fn ended_lines(step: &RunStepView, style: Style) -> String {
-    let line = runview::ended_line(step, style);
-    match &step.error {
-        Some(error) => format!("{line}\n{}", runview::failure(step, error, style)),
-        None => line,
-    }
+    let head = format!("{} {}  {undo}", runview::mark(step.state, style), step.id);
+    style.fit(&head, &one_line(&step.title), "")
 }
 
 /// `UM_USER  1.5 MiB of 3.0 MiB  2 of 40`.

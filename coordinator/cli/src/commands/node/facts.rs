@@ -159,12 +159,6 @@ mod tests {
                 },
             ],
         };
-        insta::assert_snapshot!(render(
-            &node,
-            Style {
-                width: 100,
-                unicode: false
-            }
-        ));
+        insta::assert_snapshot!(render(&node, Style::new(100, false)));
     }
 }
