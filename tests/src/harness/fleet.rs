@@ -231,6 +231,9 @@ impl Fleet {
         let count = self.hosts.len();
         let mut seen = String::new();
         wait("every node", Duration::from_secs(60), || {
+            if self.tend().is_err() {
+                return false;
+            }
             let Ok(outcome) = self.cli.run(&["--json", "node", "list"]) else {
                 return false;
             };
@@ -274,17 +277,45 @@ impl Fleet {
     ///
     /// # Errors
     /// When there is no plan, or it is refused.
-    pub fn apply(&self) -> Result<String> {
+    pub fn apply(&mut self) -> Result<String> {
         self.plan()?.expect(0)?;
-        let outcome = self
-            .cli
-            .run(&["--json", "apply", &self.plan_file(), "--yes"])?
-            .expect(0)?;
-        let started: serde_json::Value = serde_json::from_str(&outcome.out)?;
-        let run = started.get("started").and_then(serde_json::Value::as_str);
-        Ok(run
-            .with_context(|| format!("no run in {}", outcome.out))?
-            .to_owned())
+        let plan = self.plan_file();
+        let outcome = self.cli.run(&["--json", "apply", &plan, "--yes"])?;
+        if outcome.code == 0 {
+            let started: serde_json::Value = serde_json::from_str(&outcome.out)?;
+            let run = started.get("started").and_then(serde_json::Value::as_str);
+            return Ok(run
+                .with_context(|| format!("no run in {}", outcome.out))?
+                .to_owned());
+        }
+        // The coordinator may have died with the answer: then the run is there, or the command is given again.
+        ensure!(self.died(), "{}", outcome.text());
+        self.wait_connected()?;
+        match self.cli.view("dss-prod") {
+            Ok(view) => Ok(view.id.to_string()),
+            Err(_) => self.apply(),
+        }
+    }
+
+    /// Gives an order to a run and waits for what becomes of it. A coordinator that dies with the answer gets the
+    /// order again, if the run is still where it was.
+    fn order(&mut self, run: &str, order: &[&str], limit: Duration) -> Result<RunView> {
+        let version = |view: &RunView| (view.state, view.waiting.clone());
+        let before = self.cli.view(run).as_ref().map(version).ok();
+        let outcome = self.cli.run(order)?;
+        let refused = outcome.code != 0;
+        ensure!(!refused || self.died(), "{}", outcome.text());
+        let view = self.settle(run, limit)?;
+        if refused && before.is_none_or(|before| before == version(&view)) {
+            return self.order(run, order, limit);
+        }
+        Ok(view)
+    }
+
+    /// Whether a service died in this moment; it is started again.
+    fn died(&mut self) -> bool {
+        let died = || self.tend().is_ok_and(|started| started > 0);
+        wait("the end of a service", Duration::from_secs(5), died).is_ok()
     }
 
     /// Waits until nothing more happens by itself, starting every service again that died.
@@ -358,10 +389,7 @@ impl Fleet {
     /// # Errors
     /// When the run does not end as done.
     pub fn approve(&mut self, run: &str, limit: Duration) -> Result<RunView> {
-        self.cli
-            .run(&["approve", run, "--reason", "CHG-4711"])?
-            .expect(0)?;
-        let view = self.settle(run, limit)?;
+        let view = self.order(run, &["approve", run, "--reason", "CHG-4711"], limit)?;
         ensure!(
             view.state == RunStateView::Done,
             "{}\n{}",
@@ -376,9 +404,11 @@ impl Fleet {
     /// # Errors
     /// When the run does not end as aborted.
     pub fn abort(&mut self, run: &str, limit: Duration) -> Result<RunView> {
-        self.cli
-            .run(&["abort", run, "--yes", "--reason", "the test says so"])?;
-        let view = self.settle(run, limit)?;
+        let view = self.order(
+            run,
+            &["abort", run, "--yes", "--reason", "the test says so"],
+            limit,
+        )?;
         ensure!(
             view.state == RunStateView::Aborted,
             "{}\n{}",

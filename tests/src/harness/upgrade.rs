@@ -44,6 +44,8 @@ pub struct UpgradeFile {
     pub scripts: Vec<PathBuf>,
     /// How long a server may take to stop, in seconds.
     pub stop_grace: u32,
+    /// Whether one that does not stop is killed.
+    pub stop_kill: bool,
     /// How long a server may take to start, in seconds.
     pub start_timeout: u32,
     /// Further lines at its end.
@@ -65,6 +67,7 @@ impl UpgradeFile {
             admin: secrets.reference("admin"),
             scripts: Vec::new(),
             stop_grace: 60,
+            stop_kill: false,
             start_timeout: 60,
             more: String::new(),
         }
@@ -125,7 +128,11 @@ impl UpgradeFile {
             writeln!(text, "scripts     = [{}]", names.join(", "))?;
         }
         writeln!(text, "\n[admin]\nuser = \"admin\"\npassword = \"{}\"", self.admin)?;
-        writeln!(text, "\n[stop]\ngrace_secs = {}", self.stop_grace)?;
+        writeln!(
+            text,
+            "\n[stop]\ngrace_secs = {}\nkill = {}",
+            self.stop_grace, self.stop_kill
+        )?;
         writeln!(
             text,
             "\n[start]\ntimeout_secs = {}\n{}",

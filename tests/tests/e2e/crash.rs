@@ -33,7 +33,8 @@ const COORDINATOR_ACTIONS: [&str; 9] = [
     "prove-serving",
     "finalize",
 ];
-const PLACES: [&str; 4] = ["before-intent", "after-intent", "after-effect", "before-result"];
+/// A result of the coordinator's own is recorded where its work ends: behind `after-effect`, before the next intent.
+const PLACES: [&str; 3] = ["before-intent", "after-intent", "after-effect"];
 
 /// Without crash points in the programs nothing of this can be tested.
 fn can_crash(test: &str) -> Result<bool> {

@@ -95,11 +95,13 @@ fn foreign_session_on_postgres() -> Result<()> {
 
 #[test]
 fn stop_that_never_ends() -> Result<()> {
-    let (mut fleet, before) = fleet(EngineKind::MariaDb, 2)?;
-    let host = fleet.hosts.get(1).context("two hosts")?;
-    // The wart is read when a server starts.
+    let mut fleet = Fleet::start(&FleetSpec {
+        nodes: 2,
+        ..FleetSpec::new(EngineKind::MariaDb)
+    })?;
     restart_old(&fleet, 1, "never_stops = true")?;
-    let hung = host.old.clone();
+    let before = Evidence::before(&fleet)?;
+    let hung = fleet.hosts.get(1).context("two hosts")?.old.clone();
     fleet.upgrade.stop_grace = 2;
     let run = fleet.apply()?;
     let view = fleet.settle(&run, LIMIT)?;
@@ -110,21 +112,25 @@ fn stop_that_never_ends() -> Result<()> {
         "the server was killed although the upgrade file does not say so"
     );
     // Someone ends it by hand; the rest of the upgrade can go back.
-    for pid in hung.servers() {
-        kill(pid);
-    }
-    hung.no_warts()?;
+    hung.servers().into_iter().for_each(kill);
     fleet.abort(&run, LIMIT)?;
-    fs::write(
-        hung.file("standin.toml"),
-        "write_interval_ms = 100\nnever_stops = true\n",
-    )?;
-    before_but_warts(&before, &fleet)
+    before.everything_is_back(&fleet)
 }
 
-/// The old homes are as they were; the wart's file was put back by the test itself.
-fn before_but_warts(before: &Evidence, fleet: &Fleet) -> Result<()> {
-    before.everything_is_back(fleet)
+/// The upgrade file may say that such a server is killed.
+#[test]
+fn stop_that_never_ends_and_may_be_killed() -> Result<()> {
+    let mut fleet = Fleet::start(&FleetSpec {
+        nodes: 1,
+        ..FleetSpec::new(EngineKind::MariaDb)
+    })?;
+    restart_old(&fleet, 0, "never_stops = true")?;
+    let before = Evidence::before(&fleet)?;
+    fleet.upgrade.stop_grace = 1;
+    fleet.upgrade.stop_kill = true;
+    let run = fleet.apply()?;
+    let view = fleet.finish(&run, LIMIT)?;
+    before.upgraded(&fleet, &view)
 }
 
 #[test]
@@ -211,7 +217,10 @@ fn distribution_with_a_wrong_hash() -> Result<()> {
     let (name, _) = fleet.upgrade.distribution.clone().context("a distribution")?;
     let wrong = "0".repeat(64);
     fleet.upgrade.distribution = Some((name.clone(), wrong));
-    fleet.plan()?.expect(2)?.says(&[&name, "sha256"])?;
+    fleet
+        .plan()?
+        .expect(3)?
+        .says(&[&name, "SHA-256", "home.distribution.sha256"])?;
     before.everything_is_back(&fleet)
 }
 
