@@ -41,10 +41,9 @@ impl Console {
         Self {
             json,
             style: Style {
-                width: width.clamp(WIDTHS.0, WIDTHS.1),
                 columns: columns.filter(|_| out),
-                unicode: locale_is_utf8(variable),
                 colour: out && wants_colour(variable),
+                ..Style::new(width.clamp(WIDTHS.0, WIDTHS.1), locale_is_utf8(variable))
             },
             live: out && err && !json,
             person: err && io::stdin().is_terminal(),
