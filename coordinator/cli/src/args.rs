@@ -86,9 +86,9 @@ pub(crate) enum Command {
     /// Try failed steps of a run again
     #[command(after_help = "Example:\n  cutover retry dss-prod --step quiesce.stop@dss-2")]
     Retry(RetryArgs),
-    /// Leave out a failed step, where its guide allows that
+    /// Leave out a failed step, where its guide allows that, or give up an undo that can't be done
     #[command(
-        after_help = "Example:\n  cutover skip dss-prod --step validate.smoke@dss-1 --reason \"tested by hand\""
+        after_help = "Examples:\n  cutover skip dss-prod --step validate.smoke@dss-1 --reason \"tested by hand\"\n  cutover skip dss-prod --step quiesce.stop@dss-2 --reason \"host is lost\""
     )]
     Skip(SkipArgs),
     /// The nodes: list, enrol, revoke, look at
@@ -99,7 +99,7 @@ pub(crate) enum Command {
     Node(NodeCommand),
     /// Carry out a single action on nodes, as a run of its own
     #[command(
-        after_help = "Example:\n  cutover do stop --on cluster=dss-prod --home /opt/wso2dss-3.0.1 --grace 120 --watch"
+        after_help = "Examples:\n  cutover do inspect --on cluster=dss-prod --watch\n  cutover do stop --on cluster=dss-prod --home /opt/wso2dss-3.0.1 --grace 120 --watch\n  cutover do backup --on cluster=dss-prod --home '/srv/{node}/wso2dss-3.0.1'"
     )]
     Do(DoArgs),
     /// The audit trail: list, show, export, prove offline

@@ -78,6 +78,16 @@ pub(crate) enum ActionKind {
     Release,
 }
 
+impl ActionKind {
+    /// Whether it has to be told the home: what changes something does so in one that was named.
+    pub(crate) fn needs_home(self) -> bool {
+        match self {
+            ActionKind::Inspect => false,
+            ActionKind::Stop | ActionKind::Start | ActionKind::Backup | ActionKind::Release => true,
+        }
+    }
+}
+
 /// `cutover do`.
 #[derive(Debug, Args)]
 pub(crate) struct DoArgs {
@@ -86,8 +96,9 @@ pub(crate) struct DoArgs {
     /// The nodes: label=value, several separated by commas
     #[arg(long, value_name = "SELECTOR")]
     pub(crate) on: String,
-    /// The home, an absolute path
-    #[arg(long, value_name = "PATH")]
+    /// The home, an absolute path; `{node}` in it stands for each node's name. `inspect` looks at every home that
+    /// the agent may touch when it is absent
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
     pub(crate) home: String,
     /// How long a server may take to stop, in seconds; the coordinator's own limit when absent
     #[arg(long, value_name = "SECS", default_value_t = 0, hide_default_value = true)]

@@ -75,10 +75,10 @@ pub(crate) struct SkipArgs {
     /// A run's id, an unambiguous beginning of it, or an upgrade's name (its newest run)
     #[arg(value_name = "RUN")]
     pub(crate) run: String,
-    /// The failed step
+    /// The failed step, or in a run that is being aborted the one whose undo is stuck
     #[arg(long, value_name = "STEP")]
     pub(crate) step: String,
-    /// Why, for the audit trail
+    /// Why, for the audit trail; must say something
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     /// Do not ask

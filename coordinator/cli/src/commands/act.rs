@@ -9,6 +9,11 @@ use crate::error::CliError;
 use crate::exit::Exit;
 
 pub(super) async fn run(context: &Context<'_>, args: DoArgs) -> Result<Exit, CliError> {
+    if args.action.needs_home() && args.home.is_empty() {
+        return Err(CliError::input("the home is missing")
+            .why("only `cutover do inspect` works without one")
+            .next("name it with --home PATH; `{node}` in it stands for each node's name"));
+    }
     let kind = match args.action {
         ActionKind::Inspect => pb::DoKind::Inspect,
         ActionKind::Stop => pb::DoKind::Stop,

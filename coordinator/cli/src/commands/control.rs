@@ -1,7 +1,7 @@
 //! `cutover pause`, `resume`, `approve`, `abort`, `retry`, `skip`.
 
 use cutover_proto::pb;
-use cutover_proto::view::{RunView, StepStateView};
+use cutover_proto::view::{RunStepView, RunView, StepStateView};
 
 use super::Context;
 use crate::args::{ControlArgs, RetryArgs, SkipArgs, StopArgs};
@@ -75,11 +75,28 @@ pub(super) async fn skip(context: &Context<'_>, args: SkipArgs) -> Result<Exit, 
                 CliError::input(format!("run {} has no step {}", run.id, request.step))
                     .next(format!("look up its steps with: cutover status {}", run.id))
             })?;
-        let question = format!("Skip {} on {} ({})?", step.id, step.place, step.title);
-        confirm(context, &question)?;
+        confirm(context, &skip_question(step))?;
         request.run = run.id.to_string();
     }
     send(context, &mut client, request).await
+}
+
+/// An undo that is given up leaves something behind, which a skipped step does not: the question tells them apart.
+fn skip_question(step: &RunStepView) -> String {
+    let (id, place, title) = (&step.id, &step.place, &step.title);
+    match step.state {
+        StepStateView::Stuck => format!(
+            "Give up the undo of {id} on {place} ({title})? What it changed stays as it is and is yours to take back by \
+             hand; the abort goes on without it."
+        ),
+        StepStateView::Pending
+        | StepStateView::Running
+        | StepStateView::Succeeded
+        | StepStateView::Failed
+        | StepStateView::Skipped
+        | StepStateView::Undoing
+        | StepStateView::Undone => format!("Skip {id} on {place} ({title})?"),
+    }
 }
 
 fn confirm(context: &Context<'_>, question: &str) -> Result<(), CliError> {

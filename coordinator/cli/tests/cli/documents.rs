@@ -119,6 +119,25 @@ pub(crate) fn step_told(state: StepStateView) -> Told {
     told(Kind::Step(document("run-step/1", &step(state))))
 }
 
+/// A checkpoint step that ended well; the second of its checkpoints warns.
+pub(crate) fn checkpoint_told(text: &str) -> Told {
+    let step = RunStepView {
+        id: "checkpoint.check@carbon".parse().unwrap(),
+        phase: "checkpoint".into(),
+        title: "2 checkpoints in staging".into(),
+        place: Place::Database("carbon".into()),
+        receipt: Some(
+            Receipt::new()
+                .with("check01", format!("pass: {text}"))
+                .with("check02", format!("WARNING: {text}"))
+                .with("passed", 1)
+                .with("warnings", 1),
+        ),
+        ..step(StepStateView::Succeeded)
+    };
+    told(Kind::Step(document("run-step/1", &step)))
+}
+
 pub(crate) fn progress_told() -> Told {
     let progress = pb::StepProgress {
         step: STEP.into(),

@@ -10,7 +10,7 @@ use cutover_proto::view::{RunStateView, StepStateView};
 use tonic::Status;
 
 use crate::coordinator::{Coordinator, Script, Told};
-use crate::documents::{plan, progress_told, run as run_view, run_told, step_told};
+use crate::documents::{checkpoint_told, plan, progress_told, run as run_view, run_told, step_told};
 use crate::{run, write};
 
 const RUN: &str = "018f0000-0000-7000-8000-000000000001";
@@ -334,6 +334,72 @@ fn single_action_names_nodes_home_and_grace() {
         (action.selector.as_str(), action.home.as_str(), action.grace_secs),
         ("cluster=dss", "/opt/dss", 90)
     );
+}
+
+#[test]
+fn inspect_alone_needs_no_home() {
+    let coordinator = told(vec![]);
+    run(&mut coordinator.cutover(&["do", "inspect", "--on", "cluster=dss"])).exits(0);
+    for action in ["stop", "start", "backup", "release"] {
+        run(&mut coordinator.cutover(&["do", action, "--on", "cluster=dss"]))
+            .exits(2)
+            .warns(&["the home is missing", "--home PATH"]);
+    }
+    let script = coordinator.script();
+    assert_eq!(script.actions.len(), 1, "what is refused must not be ordered");
+    assert_eq!(script.actions[0].kind(), pb::DoKind::Inspect);
+    assert_eq!(script.actions[0].home, "");
+}
+
+#[test]
+fn node_in_a_home_is_for_the_coordinator_to_fill_in() {
+    let coordinator = told(vec![]);
+    let args = [
+        "do",
+        "backup",
+        "--on",
+        "cluster=dss",
+        "--home",
+        "/srv/{node}/wso2dss-3.0.1",
+    ];
+    run(&mut coordinator.cutover(&args)).exits(0);
+    assert_eq!(coordinator.script().actions[0].home, "/srv/{node}/wso2dss-3.0.1");
+}
+
+#[test]
+fn stuck_undo_is_given_up_after_another_question_than_a_skip() {
+    let coordinator = Coordinator::start(Script {
+        run: Some(run_view(RunStateView::Stuck, StepStateView::Stuck)),
+        ..Script::default()
+    });
+    let skip = [
+        "skip",
+        "dss-prod",
+        "--step",
+        "quiesce.stop@dss-1",
+        "--reason",
+        "x",
+    ];
+    run(&mut coordinator.cutover(&skip)).exits(2).warns(&[
+        "Give up the undo of quiesce.stop@dss-1 on dss-1",
+        "stays as it is",
+        "--yes",
+    ]);
+    assert!(coordinator.script().orders.is_empty());
+    run(coordinator.cutover(&skip).arg("--yes")).exits(0);
+    assert_eq!(coordinator.script().orders[0].kind(), pb::ControlKind::Skip);
+}
+
+#[test]
+fn checkpoints_are_watched_line_by_line() {
+    let text = "table UM_DOMAIN has 18 rows, expected at least 6; no tenant is without a domain of its own";
+    let coordinator = told(vec![vec![
+        checkpoint_told(text),
+        run_told(RunStateView::Done, StepStateView::Succeeded),
+    ]]);
+    let plain = run(&mut coordinator.cutover(&["watch", RUN, "--plain"])).exits(0);
+    let lines = format!("passed=1 warnings=1\n      check01=pass: {text}\n    ! check02=WARNING: {text}\n");
+    plain.says(&[&lines]);
 }
 
 #[test]
