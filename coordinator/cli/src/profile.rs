@@ -3,11 +3,18 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use cutover_channel::{ClientTls, Identity};
+use cutover_channel::{CertificateFacts, ClientTls, Identity};
 use secrecy::SecretString;
 
 use crate::error::CliError;
+use crate::human;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Renewing takes a person with access to the coordinator's host: time enough to find one.
+const EXPIRES_SOON: Duration = DAY.saturating_mul(30);
+const RENEW: &str = "run `cutover-coordinator init --operator NAME --out DIR` again on the coordinator's host and copy the profile it writes";
 
 /// A folder with `ca.pem`, `operator.pem`, `operator.key`, `endpoint` and `audit.pub`.
 #[derive(Debug)]
@@ -45,6 +52,29 @@ impl Profile {
         Ok(ClientTls::new(self.text("ca.pem")?, Some(identity)))
     }
 
+    /// What to tell the operator about a certificate that expires soon. One that cannot be read is left to the
+    /// connection to complain of.
+    ///
+    /// # Errors
+    /// When it has expired: the coordinator would only hang up.
+    pub(crate) fn expiry(&self, now: SystemTime) -> Result<Option<String>, CliError> {
+        let Ok(facts) = CertificateFacts::from_pem(&self.text("operator.pem")?) else {
+            return Ok(None);
+        };
+        let path = self.dir.join("operator.pem");
+        let path = path.display();
+        match facts.not_after.duration_since(now) {
+            Ok(left) if left > EXPIRES_SOON => Ok(None),
+            Ok(left) => Ok(Some(format!(
+                "warning: your certificate {path} expires in {}; {RENEW}",
+                days(left)
+            ))),
+            Err(past) => Err(CliError::refused(format!("your certificate {path} has expired"))
+                .why(format!("it held until {} ago", days(past.duration())))
+                .next(RENEW)),
+        }
+    }
+
     /// What to tell the operator about a key that others can read.
     pub(crate) fn exposed_key(&self) -> Option<String> {
         let path = self.dir.join("operator.key");
@@ -68,4 +98,14 @@ impl Profile {
                 .next("copy the profile that `cutover-coordinator init` wrote, or name it with --profile DIR or CUTOVER_PROFILE")
         })
     }
+}
+
+fn days(time: Duration) -> String {
+    if time < DAY {
+        return "less than a day".to_owned();
+    }
+    human::count(
+        usize::try_from(time.as_secs() / DAY.as_secs()).unwrap_or(usize::MAX),
+        "day",
+    )
 }

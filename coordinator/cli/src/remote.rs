@@ -1,5 +1,7 @@
 //! The coordinator, as commands ask it.
 
+use std::time::SystemTime;
+
 use cutover_channel::{ChannelError, ChannelOptions, DialError, connect};
 use cutover_proto::convert::from_document;
 use cutover_proto::pb;
@@ -21,6 +23,11 @@ pub(crate) type Client = OperatorServiceClient<Channel>;
 pub(crate) async fn dial(console: &Console, profile: &Profile) -> Result<Client, CliError> {
     let endpoint = profile.endpoint()?;
     let tls = profile.tls()?;
+    if let Some(warning) = profile.expiry(SystemTime::now())?
+        && !console.json
+    {
+        console.note(&warning);
+    }
     if let Some(warning) = profile.exposed_key() {
         console.note(&warning);
     }

@@ -7,7 +7,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -35,8 +35,13 @@ impl Authority {
         }
     }
 
-    fn issue(&self, uri: &str, dns: &[&str], usage: ExtendedKeyUsagePurpose) -> Issued {
-        let now = SystemTime::now();
+    fn issue(
+        &self,
+        uri: &str,
+        dns: &[&str],
+        usage: ExtendedKeyUsagePurpose,
+        not_after: SystemTime,
+    ) -> Issued {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = dns.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -44,8 +49,8 @@ impl Authority {
             .subject_alt_names
             .push(SanType::URI(uri.try_into().unwrap()));
         params.extended_key_usages = vec![usage];
-        params.not_before = (now - DAY).into();
-        params.not_after = (now + DAY).into();
+        params.not_before = (not_after - 400 * DAY).into();
+        params.not_after = not_after.into();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Issued {
             cert: certificate.pem(),
@@ -58,10 +63,16 @@ impl Authority {
             "cutover:coordinator",
             &["cutover-coordinator"],
             ExtendedKeyUsagePurpose::ServerAuth,
+            SystemTime::now() + DAY,
         )
     }
 
     pub(crate) fn operator(&self) -> Issued {
-        self.issue("cutover:operator:alice", &[], ExtendedKeyUsagePurpose::ClientAuth)
+        self.operator_until(SystemTime::now() + 365 * DAY)
+    }
+
+    pub(crate) fn operator_until(&self, not_after: SystemTime) -> Issued {
+        let usage = ExtendedKeyUsagePurpose::ClientAuth;
+        self.issue("cutover:operator:alice", &[], usage, not_after)
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use assert_cmd::Command;
 use cutover_channel::{Identity, ServerTls, incoming, listen, server_builder, server_config};
@@ -90,6 +90,13 @@ impl Coordinator {
         }
         let (runtime, _) = serve(&self.authority, self.fake.clone(), self.address);
         self.runtime = Some(runtime);
+    }
+
+    /// Gives the profile another certificate of the same authority.
+    pub(crate) fn operator_until(&self, not_after: SystemTime) {
+        let operator = self.authority.operator_until(not_after);
+        write(&self.profile.path().join("operator.pem"), operator.cert);
+        write(&self.profile.path().join("operator.key"), operator.key);
     }
 
     pub(crate) fn script(&self) -> MutexGuard<'_, Script> {

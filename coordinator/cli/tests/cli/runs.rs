@@ -3,12 +3,14 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::SystemTime;
 
 use cutover_proto::pb;
 use cutover_proto::pb::apply_request::Source;
 use cutover_proto::view::{RunStateView, StepStateView};
 use tonic::Status;
 
+use crate::authority::DAY;
 use crate::coordinator::{Coordinator, Script, Told};
 use crate::documents::{checkpoint_told, plan, progress_told, run as run_view, run_told, step_told};
 use crate::{run, write};
@@ -334,6 +336,38 @@ fn single_action_names_nodes_home_and_grace() {
         (action.selector.as_str(), action.home.as_str(), action.grace_secs),
         ("cluster=dss", "/opt/dss", 90)
     );
+}
+
+#[test]
+fn certificate_that_expires_soon_is_warned_of_once_and_not_to_programs() {
+    let coordinator = told(vec![]);
+    let outcome = run(&mut coordinator.cutover(&["status", RUN])).exits(0);
+    assert_eq!(outcome.err, "", "a year is long enough");
+    coordinator.operator_until(SystemTime::now() + 12 * DAY + DAY / 2);
+    let outcome = run(&mut coordinator.cutover(&["status", RUN]))
+        .exits(0)
+        .warns(&["operator.pem expires in 12 days", "cutover-coordinator init"]);
+    assert_eq!(outcome.err.matches("warning:").count(), 1, "{outcome:?}");
+    let outcome = run(&mut coordinator.cutover(&["status", RUN, "--json"])).exits(0);
+    assert_eq!(outcome.err, "");
+    coordinator.operator_until(SystemTime::now() + DAY / 2);
+    run(&mut coordinator.cutover(&["status", RUN]))
+        .exits(0)
+        .warns(&["expires in less than a day"]);
+}
+
+#[test]
+fn certificate_that_expired_is_refused_with_the_way_out() {
+    let coordinator = told(vec![]);
+    coordinator.operator_until(SystemTime::now() - 3 * DAY - DAY / 2);
+    run(&mut coordinator.cutover(&["status", RUN])).exits(3).warns(&[
+        "operator.pem has expired",
+        "3 days ago",
+        "cutover-coordinator init",
+    ]);
+    let outcome = run(&mut coordinator.cutover(&["status", RUN, "--json"])).exits(3);
+    let error: serde_json::Value = serde_json::from_str(&outcome.err).unwrap();
+    assert_eq!(error["error"]["code"], "refused");
 }
 
 #[test]
