@@ -10,6 +10,7 @@ mod database;
 mod evidence;
 mod fleet;
 mod home;
+mod leak;
 mod net;
 mod outcome;
 mod process;

@@ -4,4 +4,5 @@ mod crash;
 mod faults;
 mod happy;
 mod refusals;
+mod secrets;
 mod support;
