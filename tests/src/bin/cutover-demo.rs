@@ -100,7 +100,10 @@ fn demonstrate(options: &Options) -> Result<()> {
     )?;
     show(&fleet, &["init", "dss-3.2.0", "--select", "cluster=dss-prod"], 0)?;
     let file = fleet.write_upgrade()?;
-    say("\nFilled in, it reads:\n")?;
+    say(
+        "\nFilled in, it reads as below. Three servers on one machine need ports of their own: the label `offset` of each \
+         node says which.\n",
+    )?;
     say(&indented(&fleet.upgrade.text()?))?;
 
     title("The plan")?;
@@ -110,7 +113,7 @@ fn demonstrate(options: &Options) -> Result<()> {
     show(&fleet, &["apply", &fleet.plan_file(), "--watch", "--yes"], 4)?;
     say("\nThe new servers are up. Before the point of no return a person looks at them, and approves.")?;
     checkpoints(&fleet)?;
-    show(&fleet, &["approve", "dss-prod", "--reason", "looks good"], 0)?;
+    show(&fleet, &["approve", "dss-prod", "--reason", "CHG-4711"], 0)?;
     show(&fleet, &["watch", "dss-prod"], 0)?;
 
     title("The record")?;
@@ -154,7 +157,7 @@ fn downtime(fleet: &Fleet) -> Result<()> {
     let predicted = plan.pointer("/downtime/secs").and_then(serde_json::Value::as_u64);
     say(&format!(
         "\nDowntime: {}.{} s measured, from the first server told to stop to the last new one proven ready; {} s \
-         were predicted in the plan.",
+         were predicted in the plan, which reckons with what real Carbon servers take to stop and start.",
         measured.millis / 1000,
         measured.millis % 1000 / 100,
         predicted.map_or_else(|| "no".to_owned(), |secs| secs.to_string()),
