@@ -21,9 +21,20 @@ pub enum SecretError {
     /// The variable or credential is not there.
     #[error("secret `{0}` is not set for the coordinator")]
     Missing(String),
+    /// The file holds more than one line.
+    #[error("secret `{0}` has several lines; a password is one line")]
+    SeveralLines(String),
     /// Not a reference.
     #[error("a secret reference must begin with file:/, env: or credential:")]
     NotAReference,
+}
+
+/// Whether a text is written as a reference to a secret.
+#[must_use]
+pub fn is_reference(text: &str) -> bool {
+    ["file:/", "env:", "credential:"]
+        .iter()
+        .any(|prefix| text.starts_with(prefix))
 }
 
 /// Reads a secret. A trailing newline of a file is not part of it.
@@ -63,7 +74,12 @@ fn read_file(reference: &str, path: &std::path::Path) -> Result<SecretString, Se
         return Err(SecretError::Exposed(reference.to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    Ok(SecretString::from(text.trim_end_matches(['\n', '\r']).to_owned()))
+    let value = text.trim_end_matches(['\n', '\r']);
+    // A password is one line. A key file is not: this keeps our own keys out of anybody's configuration.
+    if value.contains(['\n', '\r']) {
+        return Err(SecretError::SeveralLines(reference.to_owned()));
+    }
+    Ok(SecretString::from(value.to_owned()))
 }
 
 #[cfg(test)]
@@ -84,6 +100,20 @@ mod tests {
         assert_eq!(resolve(&reference).unwrap().expose_secret(), "s3cret");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(resolve(&reference), Err(SecretError::Exposed(_))));
+    }
+
+    #[test]
+    fn file_when_it_holds_a_key_then_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.key");
+        std::fs::write(
+            &path,
+            "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let reference = SecretRef(format!("file:{}", path.display()));
+        assert!(matches!(resolve(&reference), Err(SecretError::SeveralLines(_))));
     }
 
     #[test]

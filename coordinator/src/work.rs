@@ -114,7 +114,9 @@ impl Worker {
             .ok_or_else(|| defect("a step names a database that the plan lacks"))?;
         match (action, job.direction) {
             (DatabaseAction::Verify, Direction::Do) => self.verify(database).await,
-            (DatabaseAction::ProveAlone { role }, Direction::Do) => self.prove_alone(database, *role).await,
+            (DatabaseAction::ProveAlone { role }, Direction::Do) => {
+                self.prove_alone(job, database, *role).await
+            }
             (DatabaseAction::Backup, Direction::Do) => self.back_up(job, database).await,
             (DatabaseAction::Migrate { role }, Direction::Do) => self.migrate(job, database, *role).await,
             (DatabaseAction::Migrate { role }, Direction::Undo) => self.unmigrate(job, database, *role).await,

@@ -127,6 +127,33 @@ pub async fn forget_journal(target: &Target) -> Result<(), DatabaseError> {
     dropped.map(drop)
 }
 
+/// Whether a script has begun on this database: its journal holds at least one statement.
+///
+/// # Errors
+/// The database cannot be reached or refuses.
+pub async fn journal_begun(target: &Target) -> Result<bool, DatabaseError> {
+    let mut connection = Connection::open(target).await?;
+    let begun = begun(&mut connection).await;
+    connection.close().await;
+    begun
+}
+
+async fn begun(connection: &mut Connection) -> Result<bool, DatabaseError> {
+    let schema = match connection.engine() {
+        Engine::MySql => "DATABASE()",
+        Engine::Postgres => "current_schema()",
+    };
+    let there = format!(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = {schema} AND table_name = '{TABLE}'"
+    );
+    if connection.scalar(ACTION, &there).await?.is_none() {
+        return Ok(false);
+    }
+    let place = Place::find(connection).await?;
+    let rows = format!("SELECT 1 FROM {} LIMIT 1", place.table);
+    Ok(connection.scalar(ACTION, &rows).await?.is_some())
+}
+
 /// Value of a user variable, exact to type and collation; `None` is `NULL`.
 pub(crate) type Variables = BTreeMap<String, Option<String>>;
 

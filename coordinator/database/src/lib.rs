@@ -24,7 +24,7 @@ pub use checkpoint::{CheckResult, Checkpoint, RowRule, Verdict, check};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
 pub use handover::hand_over;
-pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal};
+pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, journal_begun};
 pub use privileges::Privileges;
 pub use reach::{Reach, reach};
 pub use schema_level::SchemaLevel;

@@ -186,6 +186,14 @@ impl<'a> Run<'a> {
         stored.map_err(|error| self.reporter.sink(statement, error))
     }
 
+    /// Tells the coordinator of a script that ended before: it may have been killed before it heard.
+    async fn tell_ended(&self, entries: &[Entry]) -> Result<(), ScriptError> {
+        for (statement, entry) in self.script().statements.iter().zip(entries) {
+            self.tell(statement, entry.state, entry).await?;
+        }
+        Ok(())
+    }
+
     /// A script of which a part ran must be the same script now.
     fn require_same_history(&self, entries: &[Entry]) -> Result<(), ScriptError> {
         for (position, entry) in entries.iter().enumerate() {

@@ -79,6 +79,7 @@ pub(crate) enum Message {
 
 #[derive(Debug, Clone)]
 struct Handle {
+    plan: Arc<Plan>,
     sender: mpsc::Sender<Message>,
     view: watch::Receiver<RunView>,
     updates: broadcast::Sender<Update>,
@@ -162,6 +163,7 @@ impl Engine {
         let (view_sender, view) = watch::channel(view);
         let updates = broadcast::channel(4096).0;
         let handle = Handle {
+            plan: Arc::new(plan.clone()),
             sender: sender.clone(),
             view,
             updates: updates.clone(),
@@ -212,32 +214,52 @@ impl Engine {
         views.into_iter().filter(|view| !view.state.is_final()).collect()
     }
 
+    /// The plans of the runs that have not ended.
+    #[must_use]
+    pub fn open_plans(&self) -> Vec<(RunId, Arc<Plan>)> {
+        self.with(|runs| {
+            let open = runs
+                .iter()
+                .filter(|(_, handle)| !handle.view.borrow().state.is_final());
+            open.map(|(id, handle)| (*id, handle.plan.clone())).collect()
+        })
+    }
+
     /// Hands an operator's order to a run.
     ///
     /// # Errors
     /// [`ControlError`] says why the run can't do it now.
     pub async fn control(&self, id: RunId, control: Control) -> Result<RunView, ControlError> {
         let handle = self.handle(id).ok_or(ControlError::Ended)?;
+        let gone = || {
+            if handle.view.borrow().state.is_final() {
+                ControlError::Ended
+            } else {
+                ControlError::Stopping
+            }
+        };
         let (reply, answer) = tokio::sync::oneshot::channel();
         handle
             .sender
             .send(Message::Control(control, reply))
             .await
-            .map_err(|_| ControlError::Ended)?;
-        answer.await.map_err(|_| ControlError::Ended)?
+            .map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 
-    /// Hands an agent's report to its run. The report's sender learns when it is durable; a report of a run that
-    /// nobody drives any more is durable at once, as there is nothing left to decide by it.
+    /// Hands an agent's report to its run. The report's sender learns when it is durable; a report of a run that has
+    /// ended is durable at once, as there is nothing left to decide by it.
     pub async fn report(&self, report: Report) {
         let Some(handle) = self.handle(report.id.run) else {
             tracing::warn!(run.id = %report.id.run, step.id = %report.id.step, "report of an unknown run");
             report.stored.send(()).ok();
             return;
         };
-        if let Err(mpsc::error::SendError(Message::Report(report))) =
-            handle.sender.send(Message::Report(report)).await
+        let unsent = handle.sender.send(Message::Report(report)).await;
+        if let Err(mpsc::error::SendError(Message::Report(report))) = unsent
+            && handle.view.borrow().state.is_final()
         {
+            // Not acknowledged while the run is open: its agent tells it again to the next coordinator.
             report.stored.send(()).ok();
         }
     }

@@ -19,12 +19,36 @@ pub fn url(target: &Target, replaces: Option<&str>) -> String {
         // Java drivers have no Unix sockets.
         Host::Socket(_, port) => ("localhost", *port),
     };
-    let parameters = replaces
+    let parameters: Vec<&str> = replaces
         .filter(|old| old.starts_with(scheme))
-        .and_then(|old| old.split_once('?'))
-        .map(|(_, parameters)| format!("?{parameters}"))
+        .map(|old| parameters(old).collect())
         .unwrap_or_default();
+    // The account and its password stand in elements of their own.
+    let kept: Vec<&str> = parameters.into_iter().filter(|p| !is_account(p)).collect();
+    let parameters = if kept.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", kept.join("&"))
+    };
     format!("{scheme}://{host}:{port}/{}{parameters}", target.database)
+}
+
+fn parameters(url: &str) -> std::str::Split<'_, char> {
+    url.split_once('?')
+        .map_or("", |(_, parameters)| parameters)
+        .split('&')
+}
+
+fn is_account(parameter: &str) -> bool {
+    let key = parameter.split('=').next().unwrap_or_default();
+    key.is_empty() || key.eq_ignore_ascii_case("user") || key.eq_ignore_ascii_case("password")
+}
+
+/// A parameter whose value the agent hid because it is a secret, other than the account's own password.
+#[must_use]
+pub fn masked_parameter(url: &str) -> Option<&str> {
+    let masked = parameters(url).find(|p| p.ends_with("=***") && !is_account(p))?;
+    masked.split('=').next()
 }
 
 /// Engine, host, port and database of a JDBC URL; `None` for an engine that Cutover does not work on.
@@ -62,6 +86,18 @@ mod tests {
         let old = "jdbc:mysql://db1:3306/WSO2CARBON_DB?autoReconnect=true";
         let new = url(&target("mysql://dss@db2/STAGING"), Some(old));
         assert_eq!(new, "jdbc:mysql://db2:3306/STAGING?autoReconnect=true");
+    }
+
+    #[test]
+    fn url_when_the_old_one_names_an_account_then_only_the_other_parameters_stay() {
+        let old = "jdbc:mysql://db1/X?user=dss&password=***&useSSL=true";
+        assert_eq!(
+            url(&target("mysql://dss@db2/S"), Some(old)),
+            "jdbc:mysql://db2:3306/S?useSSL=true"
+        );
+        assert_eq!(masked_parameter(old), None);
+        let hidden = "jdbc:mysql://db1/X?trustCertificateKeyStorePassword=***";
+        assert_eq!(masked_parameter(hidden), Some("trustCertificateKeyStorePassword"));
     }
 
     #[test]

@@ -393,9 +393,7 @@ fn application(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option
 fn secret(section: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> SecretRef {
     let span: Range<usize> = section.span_of(key);
     let text = section.required(findings, key, "\"file:/etc/cutover/db1.pw\"");
-    let known = ["file:/", "env:", "credential:"]
-        .iter()
-        .any(|prefix| text.starts_with(prefix));
+    let known = crate::secrets::is_reference(&text);
     if !text.is_empty() && !known {
         // The text is not repeated: it may be the password itself.
         let what = format!("`{key}` is not a reference to a secret");
@@ -410,6 +408,7 @@ fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig
     for mut section in top.sections(findings, "config") {
         let span = section.span_of("file");
         let file = section.required(findings, "file", "\"repository/conf/carbon.xml\"");
+        let file = normal(&file);
         if file.starts_with('/') || file.split('/').any(|part| part == "..") {
             let text = format!("`config.file` is `{file}`");
             findings.error(
@@ -420,6 +419,7 @@ fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig
             );
         }
         let set = section.text_table(findings, "set");
+        plain_secrets(&section, findings, &set);
         for path in set.keys() {
             if let Err(error) = path.parse::<cutover_xmledit::Path>() {
                 let span = section.span_of("set");
@@ -435,6 +435,35 @@ fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig
         list.push(SiteConfig { file, set });
     }
     list
+}
+
+/// One way to write a path: no empty parts and no `.`.
+fn normal(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    format!(
+        "{}{}",
+        if path.starts_with('/') { "/" } else { "" },
+        parts.join("/")
+    )
+}
+
+/// A secret written into the file would stand in the plan and in the audit trail.
+fn plain_secrets(section: &Section<'_>, findings: &mut Findings<'_>, set: &BTreeMap<String, String>) {
+    const WORDS: [&str; 4] = ["password", "passwd", "secret", "keystorepass"];
+    for (path, value) in set {
+        let last = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+        if WORDS.iter().any(|word| last.contains(word)) && !crate::secrets::is_reference(value) {
+            findings.error(
+                &section.span_of("set"),
+                "plain-secret",
+                format!("`{path}` looks like a secret, and its value stands in the file"),
+                "put the value into a file that only the coordinator reads and write \"file:/PATH\"",
+            );
+        }
+    }
 }
 
 fn admin(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<AdminAccess> {

@@ -22,6 +22,7 @@ pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
     for node in nodes {
         let mut before: Option<StepId> = None;
         for action in actions {
+            let action = on_node(action, node);
             let id = known_id(&format!("do.{}@{node}", action.kind()));
             steps.push(PlanStep {
                 id: id.clone(),
@@ -56,5 +57,43 @@ pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
         window: None,
         downtime: None,
         notes: Vec::new(),
+    }
+}
+
+/// The action with `{node}` in its homes replaced by the node's name.
+fn on_node(action: &NodeAction, node: &NodeName) -> NodeAction {
+    let named = |home: &String| home.replace("{node}", node.as_str());
+    let mut action = action.clone();
+    if let NodeAction::Inspect { homes } = &mut action {
+        *homes = homes.iter().map(named).collect();
+    }
+    if let NodeAction::StopServer { home, .. }
+    | NodeAction::ProveStopped { home }
+    | NodeAction::StartServer { home }
+    | NodeAction::ProveReady { home, .. }
+    | NodeAction::BackupHome { home, .. }
+    | NodeAction::ReleaseHold { home } = &mut action
+    {
+        *home = named(home);
+    }
+    action
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_when_it_names_the_node_then_each_node_gets_its_own() {
+        let nodes = ["n1".parse().unwrap(), "n2".parse().unwrap()];
+        let plan = plan(
+            "do-release",
+            &nodes,
+            &[NodeAction::ReleaseHold {
+                home: "/opt/{node}/x".into(),
+            }],
+        );
+        let homes: Vec<String> = plan.steps().map(|step| step.title.clone()).collect();
+        assert_eq!(homes, ["release-hold /opt/n1/x", "release-hold /opt/n2/x"]);
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold before there can be a plan: nodes, homes, data sources, disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_proto::facts::HomeFacts;
 use cutover_proto::view::{Finding, Severity};
@@ -26,6 +26,7 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
         findings.extend(surroundings(inputs, node));
     }
     findings.extend(same_versions(inputs));
+    findings.extend(one_database_twice(inputs));
     findings
 }
 
@@ -137,7 +138,10 @@ fn old_home(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             "held",
             &node.name,
             format!("{path} is held down by run {}", hold.run),
-            format!("finish or abort that run first: cutover status {}", hold.run),
+            format!(
+                "finish or abort that run (cutover status {}); if it has ended: cutover do release --on name={} --home {path}",
+                hold.run, node.name
+            ),
         ));
     }
     findings
@@ -228,12 +232,33 @@ fn datasources(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             continue;
         };
         covered.insert(source.jndi.as_str());
+        if let Some(parameter) = jdbc::masked_parameter(&source.url) {
+            findings.push(error(
+                "secret-in-url",
+                &node.name,
+                format!("the JDBC URL of `{}` in {} holds a secret as parameter `{parameter}`", source.name, home.path),
+                "move it out of the URL (a driver property or the password element), or set the whole url by [[config]]",
+            ));
+        }
         findings.extend(same_database(
             node,
             &database.name,
             &database.production.url,
             &source.url,
         ));
+    }
+    // A data source of another name that leads to a covered database is covered with it.
+    let urls: Vec<&str> = home
+        .datasources
+        .iter()
+        .filter(|source| covered.contains(source.jndi.as_str()))
+        .map(|source| source.url.as_str())
+        .collect();
+    let places: BTreeSet<_> = urls.iter().filter_map(|url| jdbc::parse(url)).collect();
+    for source in &home.datasources {
+        if jdbc::parse(&source.url).is_some_and(|place| places.contains(&place)) {
+            covered.insert(source.jndi.as_str());
+        }
     }
     let used = home
         .user_datasource
@@ -360,6 +385,37 @@ fn surroundings(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             problem.clone(),
             "look at the file named; the plan does not rely on it",
         );
+    }
+    findings
+}
+
+/// Each database must stand in one place of the upgrade only: two copies into one staging, or two migrations of one
+/// production, would destroy each other's work.
+fn one_database_twice(inputs: &Inputs<'_>) -> Vec<Finding> {
+    let mut seen: BTreeMap<&str, String> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (name, probe) in inputs.databases {
+        for (role, identity) in [
+            ("production", &probe.production_identity),
+            ("staging", &probe.staging_identity),
+        ] {
+            let place = format!("{role} of database `{name}`");
+            if identity.is_empty() {
+                continue;
+            }
+            if let Some(other) = seen
+                .get(identity.as_str())
+                .filter(|other| !other.ends_with(&format!("`{name}`")))
+            {
+                findings.push(error(
+                    "database-twice",
+                    inputs.file,
+                    format!("{place} and {other} are one and the same database"),
+                    "name each database once; several data sources may lead to it",
+                ));
+            }
+            seen.insert(identity, place);
+        }
     }
     findings
 }

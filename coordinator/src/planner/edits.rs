@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cutover_database::{Engine, Target};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
-use cutover_proto::step::{ConfigValue, XmlEdit};
+use cutover_proto::step::{ConfigValue, SecretRef, XmlEdit};
 use secrecy::SecretString;
 
 use super::{Inputs, PlanNode};
@@ -33,11 +33,19 @@ pub fn site_edits(inputs: &Inputs<'_>, node: &PlanNode) -> BTreeMap<String, Vec<
     for config in &inputs.upgrade.configs {
         let edits = config.set.iter().map(|(path, value)| XmlEdit {
             path: path.clone(),
-            value: ConfigValue::Literal(node.site_value(value)),
+            value: site_value(node, value),
         });
         files.entry(config.file.clone()).or_default().extend(edits);
     }
     files
+}
+
+fn site_value(node: &PlanNode, value: &str) -> ConfigValue {
+    if crate::secrets::is_reference(value) {
+        ConfigValue::Secret(SecretRef(value.to_owned()))
+    } else {
+        ConfigValue::Literal(node.site_value(value))
+    }
 }
 
 /// The database whose JNDI name a file refers to: the one that the old home used there, else the first.

@@ -26,7 +26,13 @@ pub fn downtime(inputs: &Inputs<'_>, scripts: usize) -> DowntimeForecast {
         .iter()
         .filter_map(|node| node.home(&inputs.old_home(&node.name)));
     let directories = homes.map(|home| home.bytes).max().unwrap_or(0);
-    let waves = if inputs.nodes.len() > 1 { 2 } else { 1 };
+    // The manager alone, then as many at once as the limit lets.
+    let others = inputs
+        .nodes
+        .len()
+        .saturating_sub(1)
+        .div_ceil(inputs.upgrade.parallel.max(1) as usize);
+    let waves = 1 + u64::try_from(others).unwrap_or(u64::MAX / START_SECS - 1);
     let data = bytes / BACKUP_AND_DRILL
         + bytes / COPY
         + bytes / COMPARE

@@ -13,6 +13,7 @@ use cutover_proto::plan::{
 };
 use cutover_proto::step::{NodeAction, XmlEdit};
 
+pub(crate) use self::builder::step_id;
 use self::builder::{Builder, Draft};
 use super::{Inputs, PlanNode, edits, forecast};
 
@@ -181,14 +182,11 @@ fn prepare_node(b: &Builder<'_>, node: &PlanNode) -> Vec<PlanStep> {
             .deadline(900);
         chain.push(b.step("prepare.carry", draft));
     }
-    for (file, edits, sentence) in config_files(b, node) {
+    let configs = config_files(b, node);
+    let files: Vec<String> = configs.iter().map(|(file, ..)| file.clone()).collect();
+    for (file, edits, sentence) in configs {
         let title = format!("edit {file}: {} value(s)", edits.len());
-        let name = file
-            .rsplit('/')
-            .next()
-            .unwrap_or(&file)
-            .trim_end_matches(".xml")
-            .to_owned();
+        let name = file_name(&file, &files);
         let action = NodeAction::EditXml {
             home: home.clone(),
             file,
@@ -200,6 +198,24 @@ fn prepare_node(b: &Builder<'_>, node: &PlanNode) -> Vec<PlanStep> {
         chain.push(b.step(&format!("prepare.edit-{name}"), draft));
     }
     builder::in_a_row(chain)
+}
+
+/// A file in a step's id: its own name where no other file has it, else its whole path. Two steps of one id would be
+/// taken for one.
+fn file_name(file: &str, all: &[String]) -> String {
+    let last = |path: &str| {
+        path.rsplit('/')
+            .next()
+            .unwrap_or(path)
+            .trim_end_matches(".xml")
+            .to_owned()
+    };
+    let alone = all.iter().filter(|other| last(other) == last(file)).count() == 1;
+    if alone {
+        last(file)
+    } else {
+        file.trim_end_matches(".xml").replace('/', "-")
+    }
 }
 
 /// The files to edit on a node: those of the guide with the site's values added, then those of the site alone.
@@ -214,7 +230,11 @@ fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<(String, Vec<XmlEdit>, 
             files.push((edit.file.clone(), edits, Some(edit.sentence.clone())));
         }
     }
-    files.extend(site.into_iter().map(|(file, edits)| (file, edits, None)));
+    // No sentence of the guide asks for these.
+    files.extend(
+        site.into_iter()
+            .map(|(file, edits)| (file, edits, Some(String::new()))),
+    );
     files
 }
 
@@ -458,7 +478,7 @@ fn validate(b: &Builder<'_>) -> PlanPhase {
         let action = NodeAction::Smoke {
             home: b.new_home(node),
             admin: admin.clone(),
-            prefix: "cutover".to_owned(),
+            prefix: smoke_prefix(&b.inputs.upgrade.name),
         };
         let draft = Draft::node(
             node,
@@ -471,6 +491,13 @@ fn validate(b: &Builder<'_>) -> PlanPhase {
         steps.push(b.step("validate.smoke", draft));
     }
     b.phase("validate", steps)
+}
+
+/// What the tests make is called so; a site's own users and tenants are not. Letters and digits only: it becomes part
+/// of a tenant's domain.
+fn smoke_prefix(upgrade: &str) -> String {
+    let hash = cutover_proto::ids::Sha256Hex::of(upgrade.as_bytes());
+    format!("cutover{}", hash.as_str().get(..6).unwrap_or_default())
 }
 
 fn finalize(b: &Builder<'_>) -> PlanPhase {

@@ -172,7 +172,16 @@ impl OperatorService for Operators {
         &self,
         request: Request<pb::ExportAuditRequest>,
     ) -> Result<Response<Self::ExportAuditStream>, Status> {
-        let (_, request) = as_operator!(request);
+        let (_, mut request) = as_operator!(request);
+        if !request.run.is_empty() {
+            request.run = self
+                .0
+                .find_run(&request.run)
+                .await
+                .map_err(Status::from)?
+                .id
+                .to_string();
+        }
         Ok(Response::new(self.0.clone().export_audit(request)))
     }
 

@@ -58,7 +58,7 @@ impl RpcError {
             RpcError::Control(ControlError::Ended | ControlError::Refused(_)) | RpcError::Refused(_) => {
                 Code::FailedPrecondition
             }
-            RpcError::Control(ControlError::Store(_)) | RpcError::AuditKey(_) => Code::Unavailable,
+            RpcError::Control(ControlError::Stopping) | RpcError::AuditKey(_) => Code::Unavailable,
             RpcError::Blob(BlobError::Mismatch { .. }) | RpcError::Selector(_) | RpcError::Invalid(_) => {
                 Code::InvalidArgument
             }

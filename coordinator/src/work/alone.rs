@@ -41,12 +41,20 @@ impl Worker {
         }
     }
 
-    pub(super) async fn prove_alone(&self, database: &PlanDatabase, role: DatabaseRole) -> StepOutcome {
+    pub(super) async fn prove_alone(
+        &self,
+        job: &Job,
+        database: &PlanDatabase,
+        role: DatabaseRole,
+    ) -> StepOutcome {
         let target = target_of(database, role)?;
         let sessions = foreign_sessions(&target, &self.own)
             .await
             .map_err(|e| failed(&e))?;
         if sessions.is_empty() {
+            if role == DatabaseRole::Production {
+                self.prove_unchanged(job, database).await?;
+            }
             return Ok(Receipt::new()
                 .with("database", &target)
                 .with("foreign_sessions", 0));

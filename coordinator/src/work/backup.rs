@@ -20,6 +20,19 @@ impl Worker {
         self.folder(run).join(format!("{database}.receipt.json"))
     }
 
+    /// Whether this run has begun something on a database: marks outlive the coordinator, and other runs have
+    /// their own.
+    pub(super) fn is_claimed(&self, job: &Job, mark: &str) -> bool {
+        self.folder(job.run).join(mark).exists()
+    }
+
+    /// Leaves the mark, durably, before the thing is begun.
+    pub(super) async fn claim(&self, job: &Job, mark: &str) -> Result<(), StepError> {
+        let folder = self.folder(job.run);
+        crate::lifecycle::private_folder(&folder).map_err(|e| file_error(&folder, &e.to_string()))?;
+        write_whole(&folder.join(mark), b"").await
+    }
+
     pub(super) async fn tools(&self, target: &Target) -> Result<Tools, StepError> {
         let facts = facts(target).await.map_err(|e| failed(&e))?;
         Ok(Tools::find_for(facts.flavour))
@@ -61,21 +74,11 @@ impl Worker {
         database: &str,
         receipt: &BackupReceipt,
     ) -> Result<(), StepError> {
-        let path = self.receipt_file(run, database);
-        let temporary = path.with_extension("new");
-        let text = serde_json::to_vec_pretty(receipt).unwrap_or_default();
-        let written = async {
-            tokio::fs::write(&temporary, &text).await?;
-            tokio::fs::File::open(&temporary).await?.sync_all().await?;
-            tokio::fs::rename(&temporary, &path).await?;
-            match path.parent() {
-                Some(folder) => tokio::fs::File::open(folder).await?.sync_all().await,
-                None => Ok(()),
-            }
-        };
-        written
-            .await
-            .map_err(|e: std::io::Error| file_error(&path, &e.to_string()))
+        write_whole(
+            &self.receipt_file(run, database),
+            &serde_json::to_vec_pretty(receipt).unwrap_or_default(),
+        )
+        .await
     }
 
     /// The receipt of a run's backup.
@@ -90,6 +93,25 @@ impl Worker {
             .map_err(|e| file_error(&path, &e.to_string()))?;
         serde_json::from_slice(&text).map_err(|e| file_error(&path, &e.to_string()))
     }
+}
+
+/// Writes a file whole or not at all, and to disk.
+async fn write_whole(path: &std::path::Path, content: &[u8]) -> Result<(), StepError> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let written = async {
+        tokio::fs::write(&temporary, content).await?;
+        tokio::fs::File::open(&temporary).await?.sync_all().await?;
+        tokio::fs::rename(&temporary, path).await?;
+        match path.parent() {
+            Some(folder) => tokio::fs::File::open(folder).await?.sync_all().await,
+            None => Ok(()),
+        }
+    };
+    written
+        .await
+        .map_err(|e: std::io::Error| file_error(path, &e.to_string()))
 }
 
 fn file_error(path: &std::path::Path, why: &str) -> StepError {

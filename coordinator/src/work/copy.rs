@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use cutover_copy::{CopyError, CopyOptions, compare, copy};
-use cutover_database::{ProvenStaging, drop_all_objects, facts};
+use cutover_database::{ProvenStaging, Target, drop_all_objects, facts};
 use cutover_proto::ids::Sha256Hex;
-use cutover_proto::plan::{DatabaseRole, PlanDatabase};
+use cutover_proto::plan::{DatabaseRole, Place, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use super::progress::Teller;
 use super::{Job, Worker, failed, same_identity, target_of};
+use crate::planner::phases::step_id;
 
 /// The journal of migration scripts is Cutover's own: it is neither copied nor compared.
 fn options() -> CopyOptions {
@@ -32,17 +33,13 @@ impl Worker {
         let found = facts(&staging).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
         if !found.objects.is_empty() {
-            if !job.again {
-                return Err(StepError::new(
-                    ErrorCode::DatabaseRefused,
-                    format!("staging ({staging}) is not empty any more"),
-                    format!("it holds {:?}", found.objects),
-                    "find out who wrote there, empty it, then retry",
-                ));
+            // What an earlier try left is ours; anything else was written by someone since the preflight.
+            if !self.is_claimed(job, &mark(database)) {
+                return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
             }
-            // What an earlier try left: it was empty when this run began, so all of it is ours.
             self.empty_staging(job, database).await?;
         }
+        self.claim(job, &mark(database)).await?;
         let teller = Arc::new(Teller::new(job));
         let report = Box::pin(copy(&production, &staging, &options(), teller, &job.cancel))
             .await
@@ -79,6 +76,8 @@ impl Worker {
     pub(super) async fn compare(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
+        // Taken first: a row that arrives between the two makes the comparison fail.
+        let before = production_fingerprint(&production).await?;
         let teller = Arc::new(Teller::new(job));
         let result = Box::pin(compare(&production, &staging, &options(), teller, &job.cancel))
             .await
@@ -105,7 +104,29 @@ impl Worker {
         Ok(Receipt::new()
             .with("tables", sums.len())
             .with("rows", rows)
-            .with("checksums_sha256", proof))
+            .with("checksums_sha256", proof)
+            .with(FINGERPRINT, before))
+    }
+
+    /// Production has not changed since it was proven equal to staging: a session that came and went in between could
+    /// have written rows that staging lacks.
+    pub(super) async fn prove_unchanged(&self, job: &Job, database: &PlanDatabase) -> Result<(), StepError> {
+        let compared = job
+            .receipts
+            .get(&step_id("data.compare", &Place::Database(database.name.clone())));
+        let Some(known) = compared.and_then(|receipt| receipt.evidence.get(FINGERPRINT)) else {
+            return Ok(());
+        };
+        let production = target_of(database, DatabaseRole::Production)?;
+        if production_fingerprint(&production).await?.as_str() == known {
+            return Ok(());
+        }
+        Err(StepError::new(
+            ErrorCode::NotEqual,
+            format!("production ({production}) has changed since it was copied to staging"),
+            "its rows are not those that were compared with staging: something wrote there in the meantime",
+            "find out what wrote there; abort empties staging and brings the old servers back, then apply again",
+        ))
     }
 
     /// Returns staging to empty. It was proven to be another database than production, by what the servers say.
@@ -115,6 +136,10 @@ impl Worker {
         let production_facts = facts(&production).await.map_err(|e| failed(&e))?;
         let staging_facts = facts(&staging).await.map_err(|e| failed(&e))?;
         same_identity(&staging_facts, &database.staging_identity, DatabaseRole::Staging)?;
+        if !self.is_claimed(job, &mark(database)) {
+            // Nothing was ever copied: whatever stands there is not this run's to remove.
+            return Ok(Receipt::new().with("undo", "nothing was copied; staging is left as it is"));
+        }
         let proof = ProvenStaging::prove(&production_facts, &staging_facts).map_err(|problem| {
             StepError::new(
                 ErrorCode::DatabaseRefused,
@@ -127,6 +152,34 @@ impl Worker {
         drop_all_objects(&staging, &proof).await.map_err(|e| failed(&e))?;
         Ok(Receipt::new().with("undo", "staging is empty"))
     }
+}
+
+/// The mark that a copy of this run began in an empty staging: what stands there from then on is ours.
+fn mark(database: &PlanDatabase) -> String {
+    format!("{}.staging-copy", database.name)
+}
+
+/// Evidence of the comparison: what production held when it was proven equal to staging.
+const FINGERPRINT: &str = "production_fingerprint";
+
+async fn production_fingerprint(production: &Target) -> Result<Sha256Hex, StepError> {
+    let sums = Box::pin(cutover_copy::fingerprint(production, &options()))
+        .await
+        .map_err(|e| copy_failed("production could not be read", &e))?;
+    let sums: Vec<(&String, u64, &String)> = sums
+        .iter()
+        .map(|(name, sum)| (name, sum.rows, &sum.checksum))
+        .collect();
+    Ok(Sha256Hex::of(&serde_json::to_vec(&sums).unwrap_or_default()))
+}
+
+fn not_empty(staging: &str, objects: &str) -> StepError {
+    StepError::new(
+        ErrorCode::DatabaseRefused,
+        format!("staging ({staging}) is not empty any more"),
+        format!("it holds {objects}, which this run did not write"),
+        "find out who wrote there, empty it, then retry",
+    )
 }
 
 fn copy_failed(what: &str, error: &CopyError) -> StepError {

@@ -1,8 +1,10 @@
 //! The point of no return: what only served the way back is removed.
 
 use cutover_database::forget_journal;
-use cutover_proto::plan::DatabaseRole;
+use cutover_proto::plan::{DatabaseRole, Place};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+
+use crate::planner::phases::step_id;
 
 use super::{Job, Worker, failed, target_of};
 
@@ -36,11 +38,10 @@ impl Worker {
 
     /// Scheduled events that the copy left disabled, so that staging did not act before it was in charge.
     fn disabled_events(&self, job: &Job, database: &str) -> Vec<String> {
+        let copied = step_id("data.copy", &Place::Database(database.to_owned()));
         job.receipts
-            .iter()
-            .filter(|(id, _)| id.as_str() == format!("data.copy@{database}"))
-            .filter_map(|(_, receipt)| serde_json::from_str(receipt.evidence.get("disabled_events")?).ok())
-            .next()
+            .get(&copied)
+            .and_then(|receipt| serde_json::from_str(receipt.evidence.get("disabled_events")?).ok())
             .unwrap_or_default()
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cutover_database::{
-    JournalRecord, JournalSink, JournalState, RunOptions, ScriptError, Target, facts, forget_journal, lapsed,
-    restore_into, run_script,
+    JournalRecord, JournalSink, JournalState, RunOptions, ScriptError, Target, facts, forget_journal,
+    journal_begun, lapsed, restore_into, run_script,
 };
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase, PlanScript};
@@ -30,7 +30,11 @@ impl Worker {
         };
         same_identity(&facts(&target).await.map_err(|e| failed(&e))?, planned, role)?;
         self.ensure_alone(job, &target, role).await?;
-        let mut receipt = Receipt::new().with("database", &target).with("role", role);
+        let renewed = self.bind_backup(job, database, role, &target).await?;
+        let mut receipt = Receipt::new()
+            .with("database", &target)
+            .with("role", role)
+            .with("backup_renewed", renewed);
         for (number, planned) in database.scripts.iter().enumerate() {
             let script = self.script(database, planned).await?;
             let report = self.run_one(job, database, &target, planned, &script).await?;
@@ -51,6 +55,37 @@ impl Worker {
             return self.hand_over(database, receipt).await;
         }
         Ok(receipt)
+    }
+
+    /// The backup must be of the very state that the migration starts from: rows written since, by a session that
+    /// came and went while the run was held, would be lost by an abort. Then it is taken anew.
+    async fn bind_backup(
+        &self,
+        job: &Job,
+        database: &PlanDatabase,
+        role: DatabaseRole,
+        target: &Target,
+    ) -> Result<bool, StepError> {
+        let begun = journal_begun(target).await.map_err(|e| failed(&e))?;
+        let mark = format!("{}.{role}-migration", database.name);
+        if begun && !self.is_claimed(job, &mark) {
+            return Err(StepError::new(
+                ErrorCode::DatabaseRefused,
+                format!("{target} holds the journal of another run's migration"),
+                "a script was begun there before, and its journal was not removed by an abort or an end of that run",
+                "make sure that the database is as it was before any migration, drop its table cutover_journal, then retry",
+            ));
+        }
+        self.claim(job, &mark).await?;
+        if role == DatabaseRole::Staging || begun {
+            return Ok(false);
+        }
+        let receipt = self.backup_receipt(job.run, &database.name).await?;
+        if lapsed(target, &receipt).await.map_err(|e| failed(&e))?.is_none() {
+            return Ok(false);
+        }
+        self.back_up(job, database).await?;
+        Ok(true)
     }
 
     async fn script(&self, database: &PlanDatabase, planned: &PlanScript) -> Result<Script, StepError> {

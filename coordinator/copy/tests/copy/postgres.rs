@@ -181,6 +181,84 @@ fn database_when_on_the_same_server_then_its_files_are_copied() {
     assert_equal(&from, &to);
 }
 
+/// Production and staging on one server, with a table of one row in production.
+fn neighbours(name: &str) -> (Target, Target) {
+    let (production, _) = postgres();
+    let (from, to) = (unique(name), unique("there"));
+    production.create_database(&from).unwrap();
+    production.create_database(&to).unwrap();
+    production
+        .sql(&from, "CREATE TABLE t (a integer); INSERT INTO t VALUES (1)")
+        .unwrap();
+    (
+        postgres_target(production, &from),
+        postgres_target(production, &to),
+    )
+}
+
+/// The databases whose names begin with staging's, in order.
+fn around(to: &Target) -> String {
+    let sql = format!(
+        "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE '{}%'",
+        to.database
+    );
+    postgres().0.sql("", &sql).unwrap().trim().to_owned()
+}
+
+#[test]
+fn copy_when_an_interrupted_one_left_databases_then_they_go() {
+    let (production, _) = postgres();
+    let (from, to) = neighbours("left");
+    for left in ["new", "old"] {
+        let left = format!("{}_cutover_{left}", to.database);
+        production.create_database(&left).unwrap();
+        production.sql(&left, "CREATE TABLE half (a integer)").unwrap();
+        let mark = format!("ALTER DATABASE {left} ALLOW_CONNECTIONS false");
+        production.sql("", &mark).unwrap();
+    }
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert_eq!(report.way, CopyWay::Template, "{:?}", report.notes);
+    assert_equal(&from, &to);
+    assert_eq!(around(&to), to.database);
+}
+
+#[test]
+fn copy_when_a_database_of_someone_is_in_the_way_then_left_alone() {
+    let (production, _) = postgres();
+    for kind in ["new", "old"] {
+        let (from, to) = neighbours("taken");
+        let theirs = format!("{}_cutover_{kind}", to.database);
+        production.create_database(&theirs).unwrap();
+        production
+            .sql(&theirs, "CREATE TABLE precious (a integer)")
+            .unwrap();
+        let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+        assert_eq!(report.way, CopyWay::Stream);
+        assert!(
+            report.notes.iter().any(|note| note.contains(&theirs)),
+            "{:?}",
+            report.notes
+        );
+        assert_equal(&from, &to);
+        production.sql(&theirs, "SELECT * FROM precious").unwrap();
+    }
+}
+
+#[test]
+fn copy_when_staging_can_not_be_replaced_then_it_stays_and_is_streamed_into() {
+    let (from, to) = neighbours("kept");
+    let runtime = runtime();
+    let oid = format!("SELECT oid FROM pg_database WHERE datname = '{}'", to.database);
+    let before = postgres().0.sql("", &oid).unwrap();
+    let session = runtime.block_on(to.postgres()).unwrap();
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    drop(session);
+    assert_eq!(report.way, CopyWay::Stream);
+    assert_equal(&from, &to);
+    assert_eq!(postgres().0.sql("", &oid).unwrap(), before);
+    assert_eq!(around(&to), to.database);
+}
+
 #[test]
 fn database_when_someone_is_connected_then_it_is_streamed_and_said() {
     let (production, _) = postgres();

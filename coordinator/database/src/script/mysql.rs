@@ -29,6 +29,7 @@ pub(super) async fn run(run: &Run<'_>, connection: &mut Connection) -> Result<Sc
     let (entries, ended) = journal.read(connection, &script.sha256).await.map_err(told)?;
     run.require_same_history(&entries)?;
     if ended {
+        run.tell_ended(&entries).await?;
         return Ok(run.report(&entries, 0, Some(script.statements.len())));
     }
     if let Some(other) = journal

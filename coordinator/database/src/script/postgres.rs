@@ -61,6 +61,7 @@ pub(super) async fn run(run: &Run<'_>, connection: &mut Connection) -> Result<Sc
             .execute("end the script", "COMMIT")
             .await
             .map_err(told)?;
+        run.tell_ended(&entries).await?;
         return Ok(run.report(&entries, 0, Some(run.script().statements.len())));
     }
     match everything(run, connection, &journal).await {

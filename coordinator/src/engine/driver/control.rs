@@ -47,9 +47,9 @@ pub enum ControlError {
     /// The plan has no such step.
     #[error("the plan has no step `{0}`; `cutover status RUN` lists them")]
     NoSuchStep(StepId),
-    /// The store failed.
-    #[error("{0}")]
-    Store(String),
+    /// The coordinator is stopping.
+    #[error("the coordinator is stopping; the run goes on when it is started again, give the order then")]
+    Stopping,
 }
 
 /// The events that carry an order out.

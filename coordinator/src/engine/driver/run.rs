@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::Command;
 use cutover_proto::crash;
 use cutover_proto::ids::{CommandId, Direction, NodeName, RunId, StepId};
@@ -31,6 +32,7 @@ use crate::work::Job;
 const CANCEL_GRACE: Duration = Duration::from_secs(60);
 /// Taking a stop back starts a server and waits until it is ready, which may take longer than the stop was given.
 const UNDO_DEADLINE_SECS: u64 = 1200;
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(500);
 
 /// A piece of coordinator work that ended.
@@ -203,15 +205,11 @@ impl Driver {
     }
 
     async fn append(&mut self, events: Vec<Event>) -> Result<(), StoreError> {
-        let entries = events
+        let entries: Vec<AuditEntry> = events
             .iter()
             .map(|event| audit::entry(self.id, &self.plan, event, self.millis_of(event)))
             .collect();
-        let records = self
-            .parts
-            .store
-            .append(self.id, self.state.version, events, entries)
-            .await?;
+        let records = self.store_events(&events, &entries).await?;
         let before = self.view.borrow().clone();
         for record in &records {
             if let Err(error) = self.state.apply(&self.plan, record) {
@@ -221,6 +219,54 @@ impl Driver {
         }
         self.publish(&before, &records);
         Ok(())
+    }
+
+    /// Stores events, however long that takes: a full disk or a busy file must not end the run, and nothing is done
+    /// before it is stored.
+    async fn store_events(
+        &self,
+        events: &[Event],
+        entries: &[AuditEntry],
+    ) -> Result<Vec<EventRecord>, StoreError> {
+        let version = self.state.version;
+        loop {
+            let stored = self
+                .parts
+                .store
+                .append(self.id, version, events.to_vec(), entries.to_vec())
+                .await;
+            let error = match stored {
+                Err(error @ StoreError::Sql { .. }) => error,
+                // A commit whose answer was lost may have been made all the same.
+                Err(error @ StoreError::VersionMoved { .. }) => match self.stored_before(events).await? {
+                    Some(records) => return Ok(records),
+                    None => return Err(error),
+                },
+                other => return other,
+            };
+            tracing::error!(
+                run.id = %self.id, error = &error as &dyn std::error::Error,
+                "event not stored, trying again; make room for the coordinator's data_dir"
+            );
+            tokio::select! {
+                () = self.parts.stop.cancelled() => return Err(error),
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn stored_before(&self, events: &[Event]) -> Result<Option<Vec<EventRecord>>, StoreError> {
+        let log = self.parts.store.events(self.id).await?;
+        let newer: Vec<EventRecord> = log
+            .into_iter()
+            .filter(|record| record.seq > self.state.version)
+            .collect();
+        let same = newer.len() == events.len()
+            && newer
+                .iter()
+                .zip(events)
+                .all(|(record, event)| &record.event == event);
+        Ok(same.then_some(newer))
     }
 
     fn millis_of(&self, event: &Event) -> Option<u64> {

@@ -106,3 +106,15 @@ fn url_when_it_holds_a_password_then_refused() {
         [("dss.toml:18".to_owned(), "bad-url".to_owned())]
     );
 }
+
+#[test]
+fn config_when_a_secret_is_written_in_it_then_refused_and_a_reference_is_taken() {
+    let text = GOOD.replace(
+        "/Server/HostName\" = \"dss.example.com\"",
+        "/Server/Security/KeyStore/Password\" = \"hunter2\"",
+    );
+    let findings = Upgrade::parse("x", &text).unwrap_err();
+    assert_eq!(findings[0].code, "plain-secret");
+    assert!(!format!("{findings:?}").contains("hunter2"));
+    assert!(Upgrade::parse("x", &text.replace("hunter2", "file:/etc/cutover/ks.pw")).is_ok());
+}

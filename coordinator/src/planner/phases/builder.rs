@@ -176,7 +176,7 @@ impl Builder<'_> {
 }
 
 /// `PHASE.WHAT@PLACE`. Letters that an id can't hold become `-`.
-fn step_id(name: &str, place: &Place) -> StepId {
+pub(crate) fn step_id(name: &str, place: &Place) -> StepId {
     let place = match place {
         Place::Node(node) => node.to_string(),
         Place::Database(database) => database.clone(),

@@ -1,9 +1,11 @@
 //! Runs: start, look, watch, order.
 
+use std::collections::BTreeSet;
+
 use cutover_proto::convert::{document, from_document};
 use cutover_proto::ids::{NodeName, RunId, StepId};
 use cutover_proto::pb;
-use cutover_proto::plan::{PLAN_SCHEMA, Plan};
+use cutover_proto::plan::{PLAN_SCHEMA, Plan, PlanDatabase};
 use cutover_proto::step::NodeAction;
 use cutover_proto::view::{RunSummary, RunView, StepStateView};
 use futures::StreamExt;
@@ -11,7 +13,6 @@ use futures::stream::{self, BoxStream};
 use tokio_stream::wrappers::BroadcastStream;
 use tonic::Status;
 
-use super::blobs::hash;
 use crate::app::App;
 use crate::engine::driver::{Control, ControlKind, StepProgress, Update};
 use crate::engine::fold::RunState;
@@ -28,13 +29,27 @@ impl App {
         Ok(document(PLAN_SCHEMA, &self.stored_plan(text).await?))
     }
 
+    /// A plan by its hash, or an unambiguous beginning of it of eight digits or more.
     async fn stored_plan(&self, text: &str) -> Result<Plan, RpcError> {
-        let hash = hash(text)?;
-        self.store.plan(&hash).await?.ok_or_else(|| {
+        let text = text.to_ascii_lowercase();
+        if text.len() < 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(RpcError::Invalid(format!(
+                "`{text}` is not the hash of a plan: write at least its first 8 hex digits, as `cutover plan` prints them"
+            )));
+        }
+        let missing = || {
             RpcError::NotFound(format!(
-                "there is no plan {hash}; make it with `cutover plan FILE`"
+                "there is no plan {text}; make it with `cutover plan FILE`"
             ))
-        })
+        };
+        match self.store.plan_hashes(&text).await?.as_slice() {
+            [] => Err(missing()),
+            [hash] => self.store.plan(hash).await?.ok_or_else(missing),
+            several => Err(RpcError::Invalid(format!(
+                "`{text}` is the beginning of {} plans; write more of it",
+                several.len()
+            ))),
+        }
     }
 
     pub(super) async fn apply(
@@ -61,33 +76,23 @@ impl App {
                 wanted.open, wanted.length
             )));
         }
-        self.refuse_overlap(&plan)?;
-        let id = RunId::new(uuid::Uuid::now_v7());
-        self.engine.start(id, plan, operator).await?;
-        Ok(pb::ApplyResponse { run: id.to_string() })
+        self.start_run(plan, operator).await
     }
 
-    /// Two runs at once on one node or one database could not know what the other proves.
-    fn refuse_overlap(&self, plan: &Plan) -> Result<(), RpcError> {
-        for open in self.engine.open() {
-            let places: std::collections::BTreeSet<String> = open
-                .phases
-                .iter()
-                .flat_map(|phase| &phase.steps)
-                .map(|step| step.place.to_string())
-                .collect();
-            let shared = plan
-                .steps()
-                .map(|step| step.place.to_string())
-                .find(|place| place != "coordinator" && places.contains(place));
-            if let Some(place) = shared {
+    async fn start_run(&self, plan: Plan, operator: String) -> Result<pb::ApplyResponse, RpcError> {
+        // One at a time: two that look at the open runs at once would not see each other.
+        let _turn = self.starting.lock().await;
+        for (id, open) in self.engine.open_plans() {
+            if let Some(shared) = overlap(&plan, &open) {
                 return Err(RpcError::Refused(format!(
-                    "run {} ({}) is still open on {place}; finish or abort it first: cutover status {}",
-                    open.id, open.name, open.id
+                    "run {id} ({}) is still open on {shared}; finish or abort it first: cutover status {id}",
+                    open.name
                 )));
             }
         }
-        Ok(())
+        let id = RunId::new(uuid::Uuid::now_v7());
+        self.engine.start(id, plan, operator).await?;
+        Ok(pb::ApplyResponse { run: id.to_string() })
     }
 
     /// A run by its id, an unambiguous beginning of it, or the upgrade's name (its newest run).
@@ -289,11 +294,33 @@ impl App {
             pb::DoKind::Unspecified => return Err(RpcError::Invalid("name an action".into())),
         };
         let plan = adhoc::plan(name, &nodes, &actions);
-        self.refuse_overlap(&plan)?;
-        let id = RunId::new(uuid::Uuid::now_v7());
-        self.engine.start(id, plan, operator).await?;
-        Ok(pb::ApplyResponse { run: id.to_string() })
+        self.start_run(plan, operator).await
     }
+}
+
+/// A node or a database that both plans work on. Databases are known by their identity: two files may call one by
+/// different names, and one run's staging may be another one's production.
+fn overlap(plan: &Plan, open: &Plan) -> Option<String> {
+    let nodes = |plan: &Plan| -> BTreeSet<String> { plan.nodes.iter().map(ToString::to_string).collect() };
+    let databases = |plan: &Plan| -> BTreeSet<String> {
+        let of = |database: &PlanDatabase| {
+            [
+                database.production_identity.clone(),
+                database.staging_identity.clone(),
+            ]
+        };
+        plan.databases.iter().flat_map(of).collect()
+    };
+    let node = nodes(plan)
+        .intersection(&nodes(open))
+        .next()
+        .map(|node| format!("node {node}"));
+    node.or_else(|| {
+        databases(plan)
+            .intersection(&databases(open))
+            .next()
+            .map(|name| format!("database {name}"))
+    })
 }
 
 fn control_kind(request: &pb::ControlRunRequest) -> Result<ControlKind, RpcError> {
