@@ -129,6 +129,12 @@ pub enum AuditFault {
         /// Why.
         why: String,
     },
+    /// The line holds more or other bytes than the coordinator wrote.
+    #[error("line {line} was altered: it is not written as the coordinator writes it")]
+    Altered {
+        /// The line, from 1.
+        line: usize,
+    },
     /// A record is missing, doubled or moved.
     #[error(
         "line {line}: record {found} stands where record {expected} belongs: records were removed, doubled or moved"
@@ -193,6 +199,10 @@ pub fn verify<'a>(lines: impl Iterator<Item = &'a str>, public_key: &[u8]) -> Re
                 line,
                 why: "nothing may follow the signed head".into(),
             });
+        }
+        // Every byte of a line is ours: what JSON would let pass (keys added, doubled or moved) was not written by us.
+        if serde_json::to_string(&parsed).ok().as_deref() != Some(text.trim_end()) {
+            return Err(AuditFault::Altered { line });
         }
         match parsed {
             AuditLine::Record(record) => last = check_record(line, &record, &last)?,
@@ -293,6 +303,20 @@ mod tests {
             record.entry.action = "something else".into();
         }
         assert_eq!(check(&lines, &key), Err(AuditFault::Changed { line: 3, seq: 3 }));
+    }
+
+    #[test]
+    fn line_when_a_key_is_added_then_found() {
+        let (lines, key) = export(2);
+        let mut text: Vec<String> = lines
+            .iter()
+            .map(|line| serde_json::to_string(line).unwrap())
+            .collect();
+        text[0] = text[0].replacen("\"actor\"", "\"note\":\"approved\",\"actor\"", 1);
+        assert_eq!(
+            verify(text.iter().map(String::as_str), &key),
+            Err(AuditFault::Altered { line: 1 })
+        );
     }
 
     #[test]

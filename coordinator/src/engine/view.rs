@@ -172,37 +172,57 @@ fn failure_text(state: &RunState, steps: &[StepId]) -> String {
     texts.join("; ")
 }
 
-/// From the first server told to stop to the last one proven ready again; absent before the first stop.
+/// From the first server told to stop to the last one proven ready again, and after an abort of servers that were up
+/// from the first of them stopped to the last old one back. Absent before the first stop, and for a plan that starts
+/// nothing.
 fn downtime(plan: &Plan, state: &RunState, now: Timestamp) -> Option<DowntimeView> {
-    let node_steps = |wanted: fn(&NodeAction) -> bool| {
+    let of = |wanted: fn(&NodeAction) -> bool| -> Vec<&StepProgress> {
         plan.steps()
-            .filter(move |step| matches!(&step.action, StepAction::Node(action) if wanted(action)))
+            .filter(|step| matches!(&step.action, StepAction::Node(action) if wanted(action)))
+            .filter_map(|step| state.steps.get(&step.id))
+            .collect()
     };
-    let progress = |step: &PlanStep| state.steps.get(&step.id).cloned();
-    let stops: Vec<StepProgress> = node_steps(|a| matches!(a, NodeAction::StopServer { .. }))
-        .filter_map(progress)
-        .collect();
+    let stops = of(|action| matches!(action, NodeAction::StopServer { .. }));
+    let starts = of(|action| matches!(action, NodeAction::StartServer { .. }));
+    let readies = of(|action| matches!(action, NodeAction::ProveReady { .. }));
+    if readies.is_empty() {
+        return None;
+    }
     let from = stops.iter().filter_map(|p| p.first_started).min()?;
-    let readies: Vec<StepProgress> = node_steps(|a| matches!(a, NodeAction::ProveReady { .. }))
-        .filter_map(progress)
-        .collect();
-    let serving = |p: &StepProgress| matches!(p.state, StepState::Succeeded(_) | StepState::Skipped);
-    let until = if state.aborting {
-        // Old servers started again: the undo of a stop ends when the server is ready.
-        let back = stops
-            .iter()
-            .filter(|p| p.attempts > 0)
-            .all(|p| matches!(p.state, StepState::Undone));
-        back.then(|| stops.iter().filter_map(|p| p.ended).max()).flatten()
-    } else if !readies.is_empty() && readies.iter().all(serving) {
+    let up = |p: &&StepProgress| matches!(p.state, StepState::Succeeded(_) | StepState::Skipped);
+    let served = if readies.iter().all(up) {
         readies.iter().filter_map(|p| p.ended).max()
     } else {
         None
     };
-    let end = until.unwrap_or(now);
+    let settled =
+        |p: &&&StepProgress| !p.touched() || matches!(p.state, StepState::Undone | StepState::GivenUp(_));
+    let back = (state.aborting && stops.iter().filter(settled).count() == stops.len())
+        .then(|| stops.iter().filter(|p| p.touched()).filter_map(|p| p.ended).max())
+        .flatten();
+    let away = starts
+        .iter()
+        .filter(|p| p.undo_attempts > 0)
+        .filter_map(|p| p.started)
+        .min();
+    let mut spans = Vec::new();
+    match (served, away) {
+        (Some(served), Some(away)) => spans.extend([(from, Some(served)), (away, back)]),
+        (Some(served), None) => spans.push((from, Some(served))),
+        (None, _) => spans.push((from, back)),
+    }
+    let end = state.ended.unwrap_or(now);
+    let millis: i64 = spans
+        .iter()
+        .map(|(from, until)| until.unwrap_or(end).as_millisecond() - from.as_millisecond())
+        .sum();
+    let until = spans.last().and_then(|(_, until)| *until).or(state.ended);
     Some(DowntimeView {
         from: from.to_string(),
         until: until.map(|at| at.to_string()),
-        millis: u64::try_from(end.as_millisecond() - from.as_millisecond()).unwrap_or(0),
+        millis: u64::try_from(millis).unwrap_or(0),
     })
 }
+
+#[cfg(test)]
+mod tests;
