@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cutover_proto::ids::{CommandId, NodeName};
+use cutover_proto::ids::{CommandId, NodeName, RunId};
 use cutover_proto::pb;
 use cutover_proto::report::StepOutcome;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -43,6 +43,7 @@ struct Session {
 #[derive(Debug, Clone)]
 pub struct Fleet {
     sessions: Arc<Mutex<BTreeMap<NodeName, Session>>>,
+    inquiries: Arc<Mutex<BTreeMap<RunId, oneshot::Sender<()>>>>,
     events: broadcast::Sender<FleetEvent>,
 }
 
@@ -50,6 +51,7 @@ impl Default for Fleet {
     fn default() -> Self {
         Self {
             sessions: Arc::default(),
+            inquiries: Arc::default(),
             events: broadcast::channel(1024).0,
         }
     }
@@ -116,6 +118,28 @@ impl Fleet {
                 .try_send(Ok(pb::CoordinatorMessage { kind: Some(kind) }))
                 .is_ok()
         })
+    }
+
+    /// Opens an inquiry: a command outside of any run, whose answer is only waited for. The receiver hears of it.
+    #[must_use]
+    pub fn inquire(&self, id: RunId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut inquiries = self.inquiries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody waits for any more go with the next one.
+        inquiries.retain(|_, waiting| !waiting.is_closed());
+        inquiries.insert(id, sender);
+        receiver
+    }
+
+    /// Whether a report answers an inquiry; whoever waits for it hears of it.
+    #[must_use]
+    pub fn answered(&self, id: RunId) -> bool {
+        let waiting = self
+            .inquiries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
+        waiting.map(|waiting| waiting.send(()).ok()).is_some()
     }
 
     /// Tells the engine.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use cutover_database::SchemaLevel;
 use cutover_proto::facts::{HomeFacts, NodeFacts};
-use cutover_proto::ids::NodeName;
+use cutover_proto::ids::{NodeName, Sha256Hex};
 use cutover_proto::plan::{Plan, PlanDatabase};
 use cutover_proto::step::BlobRef;
 use cutover_proto::view::{Finding, Severity};
@@ -147,6 +147,36 @@ impl Inputs<'_> {
     pub fn copies_tenants(&self) -> bool {
         self.upgrade.copy_tenants.unwrap_or_else(|| self.tenants() > 0)
     }
+}
+
+/// Hash of what a plan rests on: product, versions, data sources and tenants of these homes. What changes while a
+/// server serves (its process, its size) is not in it.
+#[must_use]
+pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
+    let of = |path: &String| {
+        let home = facts
+            .homes
+            .iter()
+            .find(|home| &home.path == path && home.exists)?;
+        Some((
+            (
+                &home.path,
+                &home.product,
+                &home.version,
+                &home.kernel,
+                &home.server_key,
+            ),
+            (
+                &home.datasources,
+                &home.user_datasource,
+                &home.registry_datasources,
+                &home.registry_current,
+            ),
+            (&home.tenants, home.port_offset),
+        ))
+    };
+    let seen: Vec<_> = homes.iter().map(of).collect();
+    Sha256Hex::of(&serde_json::to_vec(&seen).unwrap_or_default())
 }
 
 /// `{node}` in a path stands for the node's name, for sites whose homes are called after their hosts.

@@ -41,6 +41,9 @@ pub struct Plan {
     pub downtime: Option<DowntimeForecast>,
     /// What the operator should know.
     pub notes: Vec<String>,
+    /// Hash of what each node reported of its homes when the plan was made. The preflight refuses a node that has
+    /// changed since.
+    pub inventory: BTreeMap<NodeName, Sha256Hex>,
 }
 
 /// A maintenance window.

@@ -119,5 +119,6 @@ pub(crate) fn plan() -> Plan {
         window: None,
         downtime: None,
         notes: Vec::new(),
+        inventory: std::collections::BTreeMap::new(),
     }
 }

@@ -57,6 +57,7 @@ pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
         window: None,
         downtime: None,
         notes: Vec::new(),
+        inventory: std::collections::BTreeMap::new(),
     }
 }
 

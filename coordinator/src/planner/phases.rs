@@ -7,7 +7,7 @@ mod builder;
 
 use std::collections::BTreeMap;
 
-use cutover_proto::ids::StepId;
+use cutover_proto::ids::{NodeName, Sha256Hex, StepId};
 use cutover_proto::plan::{
     DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanStep, PlanWindow, Reversal,
 };
@@ -15,7 +15,7 @@ use cutover_proto::step::{NodeAction, XmlEdit};
 
 pub(crate) use self::builder::step_id;
 use self::builder::{Builder, Draft};
-use super::{Inputs, PlanNode, edits, forecast};
+use super::{Inputs, PlanNode, edits, essentials, forecast};
 
 /// The names of the phases, in order, for showing a guide.
 #[must_use]
@@ -91,7 +91,16 @@ pub fn compile(inputs: &Inputs<'_>, databases: Vec<PlanDatabase>, notes: Vec<Str
         downtime: Some(forecast::downtime(inputs, scripts)),
         notes,
         databases,
+        inventory: inventory(inputs),
     }
+}
+
+fn inventory(inputs: &Inputs<'_>) -> BTreeMap<NodeName, Sha256Hex> {
+    let hash = |node: &PlanNode| {
+        let homes = [inputs.old_home(&node.name), inputs.new_home(&node.name)];
+        Some((node.name.clone(), essentials(node.facts.as_ref()?, &homes)))
+    };
+    inputs.nodes.iter().filter_map(hash).collect()
 }
 
 fn summary(inputs: &Inputs<'_>, scripts: usize) -> String {

@@ -299,8 +299,16 @@ impl Session {
                 .await
                 .map_err(|error| error.to_string())?;
         }
-        let (stored, durable) = oneshot::channel();
         let command = pb::CommandId::from(&id);
+        if self.app.fleet.answered(id.run) {
+            let acknowledge = pb::Acknowledge {
+                command: Some(command),
+            };
+            return self
+                .answer(sender, coordinator_message::Kind::Acknowledge(acknowledge))
+                .await;
+        }
+        let (stored, durable) = oneshot::channel();
         self.app
             .engine
             .report(Report {

@@ -3,6 +3,7 @@
 mod audit;
 mod blobs;
 mod guides;
+mod inventory;
 mod nodes;
 mod runs;
 mod upgrades;
@@ -69,16 +70,16 @@ impl OperatorService for Operators {
         &self,
         request: Request<pb::InitUpgradeRequest>,
     ) -> Result<Response<pb::InitUpgradeResponse>, Status> {
-        let (_, request) = as_operator!(request);
-        reply(self.0.init_upgrade(&request).await)
+        let (operator, request) = as_operator!(request);
+        reply(self.0.init_upgrade(&request, &operator).await)
     }
 
     async fn check_upgrade(
         &self,
         request: Request<pb::UpgradeRequest>,
     ) -> Result<Response<pb::UpgradeResponse>, Status> {
-        let (_, request) = as_operator!(request);
-        reply(Box::pin(self.0.check_upgrade(request)).await)
+        let (operator, request) = as_operator!(request);
+        reply(Box::pin(self.0.check_upgrade(request, &operator)).await)
     }
 
     async fn make_plan(

@@ -255,6 +255,7 @@ pub(crate) fn plan() -> Plan {
             parts: vec![("stop the servers".into(), 60), ("data".into(), 80), ("start the servers".into(), 120)],
         }),
         notes: vec!["dss-3 has a cron table that names the old home; the agent disables it while it holds.".into()],
+        inventory: std::collections::BTreeMap::new(),
         phases,
     }
 }

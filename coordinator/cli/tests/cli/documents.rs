@@ -52,6 +52,7 @@ pub(crate) fn plan() -> Plan {
         window: None,
         downtime: None,
         notes: Vec::new(),
+        inventory: std::collections::BTreeMap::new(),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::engine::fold::{RunState, StepState};
 use crate::engine::next::outlook;
 use crate::engine::view;
 use crate::fleet::{FleetEvent, Report};
+use crate::planner::essentials;
 use crate::secrets;
 use crate::store::StoreError;
 use crate::work::Job;
@@ -495,10 +496,35 @@ impl Driver {
             return Ok(());
         }
         crash::point("before-result", self.kind(&id.step));
+        let outcome = self.judged(&id.step, &node, outcome);
         self.ended(&id.step, id.direction, id.attempt, outcome).await?;
         crash::point("after-result", self.kind(&id.step));
         stored.send(()).ok();
         Ok(())
+    }
+
+    /// A look at a node that finds something else than the plan was made from is a failure.
+    fn judged(&self, step: &StepId, node: &NodeName, outcome: StepOutcome) -> StepOutcome {
+        let receipt = outcome?;
+        let (Some(step), Some(planned)) = (self.plan.step(step), self.plan.inventory.get(node)) else {
+            return Ok(receipt);
+        };
+        let (StepAction::Node(NodeAction::Inspect { homes }), Some(facts)) = (&step.action, &receipt.facts)
+        else {
+            return Ok(receipt);
+        };
+        if &essentials(facts, homes) == planned {
+            return Ok(receipt);
+        }
+        Err(StepError::new(
+            ErrorCode::NotEqual,
+            format!("node {node} is not as it was when the plan was made"),
+            format!(
+                "product, version, data sources or tenants of {} have changed",
+                homes.join(" or ")
+            ),
+            "abort, and plan again",
+        ))
     }
 
     async fn ended(

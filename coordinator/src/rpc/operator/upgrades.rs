@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::document;
+use cutover_proto::ids::NodeName;
 use cutover_proto::pb;
 use cutover_proto::plan::{PLAN_SCHEMA, Plan};
 use cutover_proto::step::BlobRef;
@@ -52,8 +53,9 @@ impl App {
     pub(super) async fn check_upgrade(
         &self,
         request: pb::UpgradeRequest,
+        operator: &str,
     ) -> Result<pb::UpgradeResponse, RpcError> {
-        Ok(self.checked(&request).await?.response(false))
+        Ok(self.checked(&request, operator).await?.response(false))
     }
 
     pub(super) async fn make_plan(
@@ -61,7 +63,7 @@ impl App {
         request: pb::UpgradeRequest,
         operator: &str,
     ) -> Result<pb::UpgradeResponse, RpcError> {
-        let checked = self.checked(&request).await?;
+        let checked = self.checked(&request, operator).await?;
         if let Some(plan) = &checked.plan {
             let hash = self.store.put_plan(plan).await?;
             let entry = AuditEntry {
@@ -80,7 +82,7 @@ impl App {
         Ok(checked.response(true))
     }
 
-    async fn checked(&self, request: &pb::UpgradeRequest) -> Result<Checked, RpcError> {
+    async fn checked(&self, request: &pb::UpgradeRequest, operator: &str) -> Result<Checked, RpcError> {
         let upgrade = match Upgrade::parse(&request.file_name, &request.text) {
             Ok(upgrade) => upgrade,
             Err(findings) => return Ok(Checked::refused(findings)),
@@ -111,6 +113,13 @@ impl App {
         if let Some(finding) = wrong_distribution(&upgrade, &attachments) {
             return Ok(Checked::refused(vec![finding]));
         }
+        let names: Vec<NodeName> = self
+            .select(&upgrade.nodes)
+            .await?
+            .into_iter()
+            .map(|row| row.name)
+            .collect();
+        self.refresh_inventory(&names, operator).await?;
         let nodes: Vec<PlanNode> = self
             .select(&upgrade.nodes)
             .await?
@@ -187,9 +196,17 @@ impl App {
     pub(super) async fn init_upgrade(
         &self,
         request: &pb::InitUpgradeRequest,
+        operator: &str,
     ) -> Result<pb::InitUpgradeResponse, RpcError> {
         let guide = self.guide(&request.guide)?;
         let selector = Selector::parse(&request.selector)?;
+        let names: Vec<NodeName> = self
+            .select(&selector)
+            .await?
+            .into_iter()
+            .map(|row| row.name)
+            .collect();
+        self.refresh_inventory(&names, operator).await?;
         let nodes: Vec<PlanNode> = self
             .select(&selector)
             .await?
