@@ -23,7 +23,7 @@ pub use agent::AgentHost;
 pub use binaries::Binaries;
 pub use cli::{Cli, Outcome};
 pub use coordinator::Coordinator;
-pub use database::{Databases, EngineKind, PRODUCTION, Rows, STAGING, Session};
+pub use database::{Account, Databases, EngineKind, PRODUCTION, Rows, STAGING, Session};
 pub use evidence::Evidence;
 pub use fleet::{Fleet, FleetSpec, NewHomes};
 pub use home::{Home, PRODUCT};

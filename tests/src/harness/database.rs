@@ -52,6 +52,25 @@ pub type Rows = BTreeMap<String, Vec<String>>;
 pub struct Databases {
     kind: EngineKind,
     server: Server,
+    account: Account,
+}
+
+/// With which account Cutover works on the databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Account {
+    /// One of its own that may do everything.
+    Administrator,
+    /// The one that the servers use, with no more rights than Cutover needs.
+    Application,
+}
+
+/// What a production database is like before the upgrade.
+#[derive(Debug, Clone)]
+pub struct Production<'a> {
+    /// The tables, instead of our own.
+    pub schema: Option<&'a Path>,
+    /// Whether it is at the level of Carbon 4.2.0 already.
+    pub migrated: bool,
 }
 
 impl Databases {
@@ -59,14 +78,26 @@ impl Databases {
     ///
     /// # Errors
     /// When the server does not start or refuses.
-    pub fn start(kind: EngineKind, secrets: &Secrets, schema: Option<&Path>) -> Result<Self> {
+    pub fn start(
+        kind: EngineKind,
+        secrets: &Secrets,
+        production: &Production<'_>,
+        account: Account,
+    ) -> Result<Self> {
         let server = match kind {
             EngineKind::MariaDb => Server::MariaDb(MariaDb::start()?),
             EngineKind::Postgres => Server::Postgres(Postgres::start()?),
         };
-        let databases = Self { kind, server };
+        let databases = Self {
+            kind,
+            server,
+            account,
+        };
         databases.accounts(secrets)?;
-        databases.fill(PRODUCTION, schema)?;
+        databases.fill(PRODUCTION, production.schema)?;
+        if production.migrated {
+            databases.sql_as_app(PRODUCTION, databases.migration())?;
+        }
         let hash = secrets.admin_hash();
         databases.sql(
             PRODUCTION,
@@ -85,11 +116,24 @@ impl Databases {
                 let grants = [PRODUCTION, STAGING].map(|name| format!("ALL ON {name}.*"));
                 server.create_user(APP, &secrets.app(), &grants.each_ref().map(String::as_str))?;
                 server.create_user(DBA, &secrets.dba(), &["ALL ON *.*"])?;
+                if self.account == Account::Application {
+                    // As docs/operations.md asks for it.
+                    server.sql(
+                        "",
+                        &format!("GRANT PROCESS ON *.* TO {APP}; GRANT ALL ON `cutover\\_%`.* TO {APP}"),
+                    )?;
+                }
             }
             Server::Postgres(server) => {
                 server.create_user(APP, &secrets.app(), &[])?;
                 server.create_user(DBA, &secrets.dba(), &[])?;
                 server.sql("", &format!("ALTER ROLE {DBA} SUPERUSER"))?;
+                if self.account == Account::Application {
+                    server.sql(
+                        "",
+                        &format!("ALTER ROLE {APP} CREATEDB; GRANT pg_read_all_stats TO {APP}"),
+                    )?;
+                }
                 for name in [PRODUCTION, STAGING] {
                     server.sql("", &format!("CREATE DATABASE {name} OWNER {APP}"))?;
                 }
@@ -155,6 +199,20 @@ impl Databases {
         self.sql_as_app(name, migration)
     }
 
+    /// The script that makes the new schema of our own tables.
+    pub(super) fn migration(&self) -> &'static str {
+        match self.kind {
+            EngineKind::MariaDb => fixtures::MIGRATION_MYSQL,
+            EngineKind::Postgres => fixtures::MIGRATION_POSTGRES,
+        }
+    }
+
+    /// The account that Cutover uses.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        self.account
+    }
+
     /// The engine.
     #[must_use]
     pub fn kind(&self) -> EngineKind {
@@ -195,7 +253,11 @@ impl Databases {
     /// `ENGINE://USER@HOST:PORT/DATABASE`, as upgrade files write it.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("{}://{DBA}@127.0.0.1:{}/{database}", self.scheme(), self.port())
+        let user = match self.account {
+            Account::Administrator => DBA,
+            Account::Application => APP,
+        };
+        format!("{}://{user}@127.0.0.1:{}/{database}", self.scheme(), self.port())
     }
 
     fn scheme(&self) -> &'static str {

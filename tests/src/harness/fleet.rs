@@ -11,13 +11,16 @@ use cutover_proto::view::{NodeView, RunStateView, RunView};
 use tempfile::TempDir;
 
 use super::agent::{AgentHost, AgentSetup};
+use super::database::Production;
 use super::process::kill_homes;
 use super::{
-    Binaries, Cli, Coordinator, Databases, EngineKind, Home, Outcome, PRODUCT, PRODUCTION, Secrets,
+    Account, Binaries, Cli, Coordinator, Databases, EngineKind, Home, Outcome, PRODUCT, PRODUCTION, Secrets,
     UpgradeFile, file_hash, finished, free_offset, wait,
 };
 
 const OLD: (&str, &str) = ("3.0.1", "4.1.0");
+/// The only version between, on a kernel that has the new schema.
+const OLD_MIGRATED: (&str, &str) = ("3.1.0", "4.2.0");
 const NEW: (&str, &str) = ("3.2.0", "4.2.0");
 
 /// Where the new homes come from.
@@ -46,6 +49,10 @@ pub struct FleetSpec {
     pub schema: Option<PathBuf>,
     /// The migration script, instead of our own. The guide brings one for PostgreSQL.
     pub script: Option<PathBuf>,
+    /// Whether production is of a version that has the new schema already.
+    pub migrated: bool,
+    /// With which account Cutover works on the databases.
+    pub account: Account,
 }
 
 impl FleetSpec {
@@ -60,7 +67,15 @@ impl FleetSpec {
             coordinator: String::new(),
             schema: None,
             script: None,
+            migrated: false,
+            account: Account::Administrator,
         }
+    }
+}
+
+impl FleetSpec {
+    fn old(&self) -> (&'static str, &'static str) {
+        if self.migrated { OLD_MIGRATED } else { OLD }
     }
 }
 
@@ -83,6 +98,7 @@ pub struct Fleet {
     /// A folder with a `bin/java`.
     pub java_home: PathBuf,
     pub(super) schema: Option<PathBuf>,
+    pub(super) migrated: bool,
     root: PathBuf,
     _folder: TempDir,
 }
@@ -119,13 +135,18 @@ impl Fleet {
             "a private {} with production and an empty staging database",
             spec.engine
         ))?;
-        let databases = Databases::start(spec.engine, &secrets, spec.schema.as_deref())?;
+        let production = Production {
+            schema: spec.schema.as_deref(),
+            migrated: spec.migrated,
+        };
+        let databases = Databases::start(spec.engine, &secrets, &production, spec.account)?;
         say("the coordinator, with a certificate authority of its own")?;
         let coordinator = Coordinator::start(&root, &binaries, &spec.coordinator)?;
         let cli = Cli::new(binaries.cli(), coordinator.profile.clone());
         let homes = HomeFolder(root.join("homes"));
         let java_home = java(&root)?;
         let mut upgrade = UpgradeFile::new(&homes.0.display().to_string(), &databases, &secrets, spec.nodes);
+        upgrade.old = format!("{}/{{node}}/wso2dss-{}", homes.0.display(), spec.old().0);
         files(spec, &root, &binaries, &mut upgrade)?;
         let mut fleet = Self {
             hosts: Vec::new(),
@@ -137,6 +158,7 @@ impl Fleet {
             secrets,
             java_home,
             schema: spec.schema.clone(),
+            migrated: spec.migrated,
             root,
             _folder: folder,
         };
@@ -144,7 +166,7 @@ impl Fleet {
             let name = format!("dss-{number}");
             say(&format!(
                 "node {name}: a Carbon server of version {}, and its agent, which enrols with a token",
-                OLD.0
+                spec.old().0
             ))?;
             let host = fleet.host(spec, &binaries, &name)?;
             fleet.hosts.push(host);
@@ -166,7 +188,7 @@ impl Fleet {
             password: self.secrets.app(),
         };
         let old = Home {
-            dir: homes.join("wso2dss-3.0.1"),
+            dir: homes.join(format!("wso2dss-{}", spec.old().0)),
             offset: old_offset,
         };
         let new = Home {
@@ -177,7 +199,7 @@ impl Fleet {
             database: Some(database),
             offset: old.offset,
             tenants: vec![1, 2, 3],
-            ..stock(OLD)
+            ..stock(spec.old())
         };
         make_home(&old.dir, &site)?;
         if spec.new_homes == NewHomes::Unpacked {
@@ -190,7 +212,7 @@ impl Fleet {
             )?;
         }
         let stocks = self.root.join("stock").join(name);
-        make_home(&stocks.join("old"), &stock(OLD))?;
+        make_home(&stocks.join("old"), &stock(spec.old()))?;
         let unpacked = spec.new_homes == NewHomes::Distribution;
         let offset = if unpacked { 0 } else { new.offset };
         make_home(&stocks.join("new"), &HomeSpec { offset, ..stock(NEW) })?;
@@ -477,7 +499,7 @@ fn files(spec: &FleetSpec, root: &Path, binaries: &Binaries, upgrade: &mut Upgra
         std::fs::copy(script, desk.join("migration.sql"))
             .with_context(|| format!("copy {}", script.display()))?;
         upgrade.scripts = vec!["migration.sql".into()];
-    } else if spec.engine == EngineKind::MariaDb {
+    } else if spec.engine == EngineKind::MariaDb && !spec.migrated {
         std::fs::write(desk.join("migration.sql"), fixtures::MIGRATION_MYSQL)?;
         upgrade.scripts = vec!["migration.sql".into()];
     }

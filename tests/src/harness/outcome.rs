@@ -113,6 +113,8 @@ fn reference(fleet: &Fleet, staging: &Rows) -> Result<()> {
         bail!("the reference is there already");
     }
     let script = match databases.kind() {
+        // Nothing runs on a production that is there already.
+        EngineKind::MariaDb | EngineKind::Postgres if fleet.migrated => databases.migration().to_owned(),
         EngineKind::MariaDb => fs::read_to_string(fleet.desk().join("migration.sql"))?,
         EngineKind::Postgres => BUNDLED.to_owned(),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::database::{APP, Databases};
+use super::database::{APP, Account, Databases};
 use super::{PRODUCTION, STAGING, Secrets};
 
 /// In which order production is migrated and copied.
@@ -36,8 +36,8 @@ pub struct UpgradeFile {
     pub staging: String,
     /// Reference to the password of both.
     pub password: String,
-    /// Reference to the password of the application's account.
-    pub application: String,
+    /// Reference to the password of the application's account, when Cutover uses another.
+    pub application: Option<String>,
     /// Reference to the administrator's password.
     pub admin: String,
     /// Script files beside the upgrade file.
@@ -62,8 +62,11 @@ impl UpgradeFile {
             distribution: None,
             production: databases.url(PRODUCTION),
             staging: databases.url(STAGING),
-            password: secrets.reference("dba"),
-            application: secrets.reference("app"),
+            password: secrets.reference(match databases.account() {
+                Account::Administrator => "dba",
+                Account::Application => "app",
+            }),
+            application: (databases.account() == Account::Administrator).then(|| secrets.reference("app")),
             admin: secrets.reference("admin"),
             scripts: Vec::new(),
             stop_grace: 60,
@@ -114,11 +117,12 @@ impl UpgradeFile {
                 self.password
             )?;
         }
-        writeln!(
-            text,
-            "application = {{ user = \"{APP}\", password = \"{}\" }}",
-            self.application
-        )?;
+        if let Some(password) = &self.application {
+            writeln!(
+                text,
+                "application = {{ user = \"{APP}\", password = \"{password}\" }}"
+            )?;
+        }
         if !self.scripts.is_empty() {
             let names: Vec<String> = self
                 .scripts

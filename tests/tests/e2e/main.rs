@@ -5,4 +5,5 @@ mod faults;
 mod happy;
 mod refusals;
 mod secrets;
+mod single;
 mod support;
