@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     ];
     let deny = find("cargo-deny").is_some();
     if deny {
-        checks.push(cargo(&["deny", "check"]));
+        checks.push(cargo(&["deny", "check", "licenses", "bans", "sources"]));
     }
     let mut failed = Vec::new();
     for check in &mut checks {
