@@ -12,3 +12,4 @@ pub(crate) mod staging;
 
 pub use error::UnpackError;
 pub use extract::{UnpackReport, UnpackRequest, unpack_zip};
+pub use staging::partial;

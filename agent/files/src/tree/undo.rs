@@ -1,9 +1,9 @@
 //! Taking back what a copy has done, from its journal alone.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, Gid, Mode, Uid};
 use rustix::io::Errno;
 
 use crate::beneath::{self, Root};
@@ -13,6 +13,7 @@ use crate::tree::TreeError;
 use crate::tree::journal::{Held, HeldDir, Journal, Ledger, Line, Origin};
 use crate::tree::keep::Keep;
 use crate::tree::report::UndoReport;
+use crate::tree::stage;
 use crate::walk;
 
 /// Takes back a copy into `to` that was made with this keep directory: files and directories it made are removed,
@@ -78,11 +79,14 @@ pub(crate) fn take_back(
     let parent = path.parent().unwrap_or_default();
     let dir = match beneath::open_dir(to.fd(), &parent) {
         Ok(dir) => dir,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && kept.is_none() => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match kept {
+            None => return Ok(()),
+            Some(_) => make_way(to, &parent)?,
+        },
         Err(error) => return Err(FileError::new("open directory", to.full(&parent), error).into()),
     };
     let name = path.name().unwrap_or_default();
-    let there = walk::node(std::os::fd::AsFd::as_fd(&dir), name, path.clone()).on("look at", shown)?;
+    let there = walk::node(dir.as_fd(), name, path.clone()).on("look at", shown)?;
     let mut present = there.is_some();
     if let Some(there) = there {
         let original = kept.is_some_and(|(_, kept)| kept.same_inode(&there.meta));
@@ -101,6 +105,33 @@ pub(crate) fn take_back(
         None => {}
     }
     Ok(())
+}
+
+/// Opens a directory and makes what is missing on the way, as its surroundings are owned: somebody removed it, and
+/// an original has to go back into it.
+fn make_way(to: &Root, path: &RelPath) -> Result<OwnedFd, TreeError> {
+    let mut dir =
+        beneath::open_dir(to.fd(), &RelPath::root()).on("open directory", || to.path().to_owned())?;
+    for name in path.names() {
+        let shown = || to.full(path);
+        let made = match rustix::fs::mkdirat(&dir, name, Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(FileError::writing("make directory", &shown(), 0, error).into()),
+        };
+        let only = RelPath::root().child(name.as_encoded_bytes());
+        let next = beneath::open_dir(dir.as_fd(), &only).on("open directory", shown)?;
+        if made {
+            let above = rustix::fs::fstat(&dir).on("look at", shown)?;
+            if stage::gives().is_some() {
+                let owner = (Uid::from_raw(above.st_uid), Gid::from_raw(above.st_gid));
+                rustix::fs::fchown(&next, Some(owner.0), Some(owner.1)).on("set the owner of", shown)?;
+            }
+            rustix::fs::fchmod(&next, Mode::from_raw_mode(0o755)).on("set the mode of", shown)?;
+        }
+        dir = next;
+    }
+    Ok(dir)
 }
 
 /// Removes a directory this copy made, unless somebody else has put something in it.

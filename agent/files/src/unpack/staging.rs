@@ -1,6 +1,6 @@
 //! A directory that is filled beside its destination and becomes it by one rename.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -37,9 +37,7 @@ impl Staging {
             parent
         };
         let parent = open_root(parent)?;
-        let mut staged = OsString::from(".");
-        staged.push(name);
-        staged.push(".cutover-part");
+        let staged = partial_name(name);
         remove(&parent, &staged)?;
         let path = parent.path().join(&staged);
         let made = fs::DirBuilder::new().mode(0o700).create(&path);
@@ -77,6 +75,19 @@ impl Drop for Staging {
             remove(&self.parent, &self.name).ok();
         }
     }
+}
+
+/// Where something is unpacked to before it is renamed to `dest`. What a crash has left there may be removed.
+#[must_use]
+pub fn partial(dest: &Path) -> PathBuf {
+    dest.with_file_name(partial_name(dest.file_name().unwrap_or_default()))
+}
+
+fn partial_name(name: &OsStr) -> OsString {
+    let mut partial = OsString::from(".");
+    partial.push(name);
+    partial.push(".cutover-part");
+    partial
 }
 
 fn is_free(dest: &Path) -> Result<bool, FileError> {

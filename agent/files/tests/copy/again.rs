@@ -1,6 +1,7 @@
 //! Copies that are repeated, disturbed, stopped and resumed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,6 +71,30 @@ fn what_somebody_changed_meanwhile_is_set_aside_not_lost() {
         .collect();
     aside.sort();
     assert_eq!(aside, ["edited on the new home", "edited too"]);
+}
+
+#[test]
+fn undo_when_somebody_removed_the_directory_of_an_original_then_it_is_made_again() {
+    let homes = Homes::filled();
+    homes.copy().unwrap();
+    fs::remove_dir_all(homes.path("new/repository/deployment")).unwrap();
+    let report = homes.undo();
+    assert_eq!(report.restored, 1);
+    let server = "new/repository/deployment/server";
+    assert_eq!(
+        homes.read(&format!("{server}/axis2services/Version.aar")),
+        "version 3.2.0"
+    );
+    for dir in [
+        "new/repository/deployment",
+        server,
+        &format!("{server}/axis2services"),
+    ] {
+        let mode = fs::metadata(homes.path(dir)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o755, "{dir}");
+    }
+    assert!(!homes.path(&format!("{server}/webapps")).exists());
+    assert_eq!(homes.undo().restored, 0);
 }
 
 #[test]
