@@ -286,15 +286,7 @@ fn database_when_someone_is_connected_then_it_is_streamed_and_said() {
         report.notes
     );
     assert_equal(&from, &to);
-    assert_eq!(
-        production
-            .sql(
-                "",
-                "SELECT count(*) FROM pg_database WHERE datname LIKE '%_cutover_new'"
-            )
-            .unwrap(),
-        "0\n"
-    );
+    assert_eq!(around(&to), to.database);
 }
 
 #[test]
