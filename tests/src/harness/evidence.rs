@@ -101,25 +101,25 @@ impl Evidence {
 /// # Errors
 /// When one is missing.
 pub(super) fn markers_are_in(fleet: &Fleet, database: &str) -> Result<()> {
+    // Before the rows: an old server that serves again goes on writing.
+    let markers: Vec<(&str, Vec<String>)> = fleet
+        .hosts
+        .iter()
+        .map(|host| (host.name.as_str(), host.old.markers()))
+        .collect();
     let stored = fleet.databases.sql(database, "SELECT REG_PATH FROM REG_LOG")?;
     let stored: BTreeSet<&str> = stored.lines().collect();
-    for host in &fleet.hosts {
-        let markers = host.old.markers();
-        ensure!(
-            !markers.is_empty(),
-            "the old server of {} wrote no row",
-            host.name
-        );
+    for (host, markers) in markers {
+        ensure!(!markers.is_empty(), "the old server of {host} wrote no row");
         let lost: Vec<_> = markers
             .iter()
             .filter(|marker| !stored.contains(marker.as_str()))
             .collect();
         ensure!(
             lost.is_empty(),
-            "{} of {} rows of {} are not in {database}: {lost:?}",
+            "{} of {} rows of {host} are not in {database}: {lost:?}",
             lost.len(),
-            markers.len(),
-            host.name
+            markers.len()
         );
     }
     Ok(())
