@@ -13,6 +13,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tonic::Code;
 use tonic::transport::Channel;
 use tracing::{info, warn};
 
@@ -33,14 +34,6 @@ struct Stored {
     key_pem: String,
 }
 
-/// A key and request that were made and not answered yet: a second try must not need a second token.
-#[derive(Serialize, Deserialize)]
-struct Pending {
-    node: String,
-    key_pem: String,
-    csr_pem: String,
-}
-
 /// The identity that the agent connects with.
 #[derive(Debug, Clone)]
 pub struct NodeIdentity {
@@ -56,10 +49,6 @@ fn folder(state_dir: &Path) -> PathBuf {
 
 fn stored_path(state_dir: &Path) -> PathBuf {
     folder(state_dir).join("identity.json")
-}
-
-fn pending_path(state_dir: &Path) -> PathBuf {
-    folder(state_dir).join("pending.json")
 }
 
 /// Reads the identity of the node.
@@ -102,7 +91,8 @@ pub fn is_valid(config: &Config) -> bool {
 /// Enrols the node: makes a key, sends the request with the token, stores what comes back.
 ///
 /// # Errors
-/// [`IdentityError`]. The key of a try that was cut off is used again, so that the same token still works.
+/// [`IdentityError`]. A token works once: a try that was cut off after the request was sent may have used it up, and
+/// the next one needs a new token.
 pub async fn enrol(
     config: &Config,
     token: &JoinToken,
@@ -113,47 +103,54 @@ pub async fn enrol(
     }
     let folder = folder(&config.state_dir);
     durable::private_folder(&folder).map_err(|source| IdentityError::File { path: folder, source })?;
-    let pending = pending(config)?;
+    let KeyAndCsr { key_pem, csr_pem } = generate_key_and_csr(config.node.as_str())?;
     let tls = ClientTls::new(token.ca_pem(), None);
     let channel = connect(&config.coordinator, &tls, ChannelOptions::default()).await?;
     let request = pb::EnrolRequest {
         token_id: token.id().to_string(),
         token_secret: token.secret().to_text().expose_secret().to_owned(),
         node: config.node.to_string(),
-        csr_pem: pending.csr_pem.clone(),
+        csr_pem,
     };
     let answer = pb::enrolment_client::EnrolmentClient::new(channel)
         .enrol(request)
         .await;
     let answer = answer
-        .map_err(|status| IdentityError::Refused(Box::new(status)))?
+        .map_err(|status| enrolment_failed(config, status))?
         .into_inner();
     // The authority is the token's, whatever the answer says: the token is what the operator handed over.
-    let facts = store(config, &answer.certificate_pem, &token.ca_pem(), &pending.key_pem)?;
-    durable::remove(&pending_path(&config.state_dir)).ok();
-    Ok(facts)
+    store(
+        config,
+        &answer.certificate_pem,
+        &token.ca_pem(),
+        key_pem.expose_secret(),
+    )
 }
 
-fn pending(config: &Config) -> Result<Pending, IdentityError> {
-    let path = pending_path(&config.state_dir);
-    let failed = |source| IdentityError::File {
-        path: path.clone(),
-        source,
-    };
-    let known = durable::read_optional(&path).map_err(failed)?;
-    let known: Option<Pending> = known.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if let Some(pending) = known.filter(|pending| pending.node == config.node.as_str()) {
-        return Ok(pending);
+/// Tells a refusal, after which the coordinator's words say what to do, from an answer that never came.
+fn enrolment_failed(config: &Config, status: tonic::Status) -> IdentityError {
+    match status.code() {
+        Code::Unavailable
+        | Code::Unknown
+        | Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::Internal
+        | Code::DataLoss => IdentityError::CutOff {
+            node: config.node.to_string(),
+            source: Box::new(status),
+        },
+        Code::Ok
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => IdentityError::Refused(Box::new(status)),
     }
-    let KeyAndCsr { key_pem, csr_pem } = generate_key_and_csr(config.node.as_str())?;
-    let pending = Pending {
-        node: config.node.to_string(),
-        key_pem: key_pem.expose_secret().to_owned(),
-        csr_pem,
-    };
-    let json = serde_json::to_vec(&pending).map_err(|error| failed(io::Error::other(error)))?;
-    durable::write_private(&path, &json).map_err(failed)?;
-    Ok(pending)
 }
 
 fn store(config: &Config, certificate: &str, ca: &str, key: &str) -> Result<CertificateFacts, IdentityError> {
@@ -289,6 +286,18 @@ pub enum IdentityError {
     /// The coordinator was not reached.
     #[error("the coordinator was not reached")]
     Channel(#[from] cutover_channel::ChannelError),
+    /// The request was sent, and no answer came.
+    #[error(
+        "the coordinator's answer did not come, so the token may be used up; make a new one with `cutover node token \
+         --node {node}` and run `cutover-agent enroll` with it"
+    )]
+    CutOff {
+        /// The node.
+        node: String,
+        /// What became of the call.
+        #[source]
+        source: Box<tonic::Status>,
+    },
     /// The coordinator said no.
     #[error("the coordinator refused: {}", .0.message())]
     Refused(Box<tonic::Status>),

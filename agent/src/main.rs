@@ -16,8 +16,12 @@ use cutover_agent::policy::Policy;
 use cutover_agent::{session, watcher};
 use cutover_channel::token::JoinToken;
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
+
+/// Whom servers run as when the policy names nobody.
+const RUN_AS_OWNER: &str = "as the agent, or as the owner of each home when the agent is root";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +73,29 @@ struct Enroll {
     force: bool,
 }
 
+/// What is to be done, with everything read that the command line names.
+enum Job {
+    Run,
+    Enroll { token: JoinToken, force: bool },
+    Check,
+}
+
+impl Action {
+    fn prepare(self) -> anyhow::Result<Job> {
+        Ok(match self {
+            Self::Run => Job::Run,
+            Self::Enroll(enroll) => Job::Enroll {
+                token: token(&enroll)?,
+                force: enroll.force,
+            },
+            Self::Check => Job::Check,
+        })
+    }
+}
+
 fn main() -> ExitCode {
+    // Keys and passwords of commands are in this memory. Not by a limit on core files: servers would inherit that.
+    let dumpable = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_new(&cli.log);
     let Ok(filter) = filter else {
@@ -80,6 +106,9 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    if let Err(error) = dumpable {
+        warn!(%error, "a crash of the agent may leave a core file with keys in it");
+    }
     cutover_channel::install_provider();
     let config = match Config::load(&cli.config) {
         Ok(config) => config,
@@ -88,7 +117,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match start(config, cli.action) {
+    let job = match cli.action.prepare() {
+        Ok(job) => job,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            return ExitCode::from(2);
+        }
+    };
+    match start(config, job) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -105,15 +141,15 @@ fn say(text: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{text}").context("cannot write to standard output")
 }
 
-fn start(config: Config, action: Action) -> anyhow::Result<()> {
+fn start(config: Config, job: Job) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let done = match action {
-        Action::Run => runtime.block_on(run(config)),
-        Action::Enroll(enroll) => runtime.block_on(enrol(&config, &enroll)),
-        Action::Check => check(&config),
+    let done = match job {
+        Job::Run => runtime.block_on(run(config)),
+        Job::Enroll { token, force } => runtime.block_on(enrol(&config, &token, force)),
+        Job::Check => check(&config),
     };
     // Threads that block in an action are not waited for: the ledger knows what they were doing.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -155,7 +191,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn enrol(config: &Config, enroll: &Enroll) -> anyhow::Result<()> {
+fn token(enroll: &Enroll) -> anyhow::Result<JoinToken> {
     let text = match (&enroll.token, &enroll.token_file) {
         (Some(token), _) => token.clone(),
         (None, Some(path)) if path.as_os_str() == "-" => {
@@ -165,12 +201,15 @@ async fn enrol(config: &Config, enroll: &Enroll) -> anyhow::Result<()> {
             .with_context(|| format!("cannot read the token from `{}`", path.display()))?,
         (None, None) => bail!("give the token with --token-file"),
     };
-    let token = JoinToken::parse(&text)?;
+    JoinToken::parse(&text).context("the join token can't be used; make one with `cutover node token`")
+}
+
+async fn enrol(config: &Config, token: &JoinToken, force: bool) -> anyhow::Result<()> {
     if token.coordinator() != config.coordinator {
         warn!(token = token.coordinator(), policy = %config.coordinator, "the token names another address; the policy's is used");
     }
     info!(ca_sha256 = %token.ca_fingerprint(), "trusting the authority of the token");
-    let facts = identity::enrol(config, &token, enroll.force).await?;
+    let facts = identity::enrol(config, token, force).await?;
     say(&format!(
         "node {} is enrolled; certificate {}",
         config.node, facts.serial
@@ -191,8 +230,9 @@ fn check(config: &Config) -> anyhow::Result<()> {
         config.node, config.coordinator
     ))?;
     say(&format!(
-        "actions      {actions}\nhomes        {}",
-        config.homes.join(", ")
+        "actions      {actions}\nhomes        {}\nrun as       {}",
+        config.homes.join(", "),
+        config.run_as.as_deref().unwrap_or(RUN_AS_OWNER)
     ))?;
     let facts = facts::node(
         Scene {

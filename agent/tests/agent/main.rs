@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod command_line;
 mod coordinator;
 mod edits;
 mod fixture;
