@@ -59,7 +59,7 @@ impl Agent {
         };
         folder(&config.state_dir)?;
         folder(&config.backup_dir)?;
-        let holds = Holds::open(&config.state_dir).map_err(|source| OpenError::State {
+        let holds = Holds::open(&config.state_dir, &config.node).map_err(|source| OpenError::State {
             path: config.state_dir.join("holds"),
             source,
         })?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cutover_files::Root;
 use cutover_files::atomic::{self, Marks};
 use cutover_proto::crash;
-use cutover_proto::ids::Sha256Hex;
+use cutover_proto::ids::{CommandId, Sha256Hex};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use cutover_proto::step::{ConfigValue, XmlEdit};
 use cutover_xmledit::{Document, Path, diff};
@@ -178,25 +178,31 @@ pub(super) async fn undo(task: &Task, home: &str, file: &str) -> StepOutcome {
         task.noted("sha256_after").unwrap_or_default(),
         original_path(task)?,
     );
+    let id = task.command.id.clone();
     task.blocking(move |_, _| {
         let receipt = Receipt::new()
             .with("file", &file)
             .with("sha256_after", &hash_before);
-        if !home.join(&file).exists() {
-            return Ok(receipt.with("restored", "no: the file is gone, and its home with it"));
+        let gone = "no: the file is gone, and its home with it";
+        if !home.exists() {
+            return Ok(receipt.with("restored", gone));
         }
         let root = files::root(&home)?;
+        let there = root.exists(&file);
+        if !there.map_err(|error| files::beneath(&format!("`{file}` can't be looked at"), &error))? {
+            return Ok(receipt.with("restored", gone));
+        }
         let now = Sha256Hex::of(&read(&root, &file)?);
         if now.as_str() == hash_before {
             return Ok(receipt.with("restored", "no: it is the original already"));
         }
         if !hash_after.split(' ').any(|one| one == now.as_str()) {
-            return Err(changed_since(&file, &path));
+            return Err(changed_since(&id, &file, &path));
         }
         let original =
             std::fs::read(&path).map_err(|error| fault::io("read the original in", &path, &error))?;
         if Sha256Hex::of(&original).as_str() != hash_before {
-            return Err(changed_since(&file, &path));
+            return Err(changed_since(&id, &file, &path));
         }
         atomic::write(&root, &file, &original, Marks::default())
             .map_err(|error| files::beneath(&format!("`{file}` can't be written"), &error))?;
@@ -205,14 +211,17 @@ pub(super) async fn undo(task: &Task, home: &str, file: &str) -> StepOutcome {
     .await
 }
 
-fn changed_since(file: &str, original: &std::path::Path) -> StepError {
+fn changed_since(id: &CommandId, file: &str, original: &std::path::Path) -> StepError {
     StepError::new(
         ErrorCode::ConfigRefused,
         format!("`{file}` was not put back"),
         "someone has changed it since it was edited, and that would be lost",
         format!(
-            "compare it with the original, kept in `{}`, put back what is right, then skip this undo",
-            original.display()
+            "compare it with the original, kept in `{}`, and put back what is right; then give this undo up with \
+             `cutover skip {} --step {} --reason WHY`",
+            original.display(),
+            id.run,
+            id.step
         ),
     )
 }

@@ -9,7 +9,7 @@ use crate::task::Task;
 
 pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     let home = task.home(home)?;
-    let agent = task.agent.clone();
+    let (agent, run) = (task.agent.clone(), task.command.id.run);
     task.blocking(move |_, _| {
         let found = carbon::find(&home);
         if let Some(process) = found.all().next() {
@@ -17,7 +17,7 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
                 ErrorCode::StillRunning,
                 format!("the server of `{}` is not stopped", home.display()),
                 format!("process {} names this home on its command line", process.pid),
-                "retry the stop step, with `kill` if the server does not stop by itself",
+                format!("end process {} by hand, then `cutover retry {run}`", process.pid),
             ));
         }
         let used = facts::ports(&home);

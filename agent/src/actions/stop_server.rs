@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use cutover_proto::ids::RunId;
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use super::{hold_server, prove_ready, start_server};
@@ -89,6 +90,7 @@ pub(super) async fn end(task: &Task, home: &Path, grace: Duration, kill: bool) -
     let began = Instant::now();
     let mut ending = Ending {
         home: home.to_owned(),
+        run: task.command.id.run,
         deadline: began + grace,
         kill,
         stopped: Vec::new(),
@@ -122,6 +124,7 @@ pub(super) async fn end(task: &Task, home: &Path, grace: Duration, kill: bool) -
 
 struct Ending {
     home: PathBuf,
+    run: RunId,
     deadline: Instant,
     kill: bool,
     stopped: Vec<Process>,
@@ -164,13 +167,18 @@ impl Ending {
         let (why, next) = if self.kill {
             (
                 format!("process {pid} is still there although it was killed: it hangs in the kernel"),
-                "look at its disks and network mounts; only a reboot may end it. It is held all the same",
+                "look at its disks and network mounts; only a reboot may end it. It is held all the same"
+                    .to_owned(),
             )
         } else {
             (
                 format!("process {pid} did not end in the time that the plan gives it"),
-                "look at the server's log: requests or deployments may not end. Retry with a longer grace, or with \
-                 `kill`; the server is held, so it will not come back",
+                format!(
+                    "look at the server's log: requests or deployments may not end. End process {pid} by hand, then \
+                     `cutover retry {run}`; or `cutover abort {run}`, change `[stop]` in the upgrade file and plan \
+                     again. The server is held, so it will not come back",
+                    run = self.run
+                ),
             )
         };
         let what = format!("the server of `{}` did not stop", self.home.display());

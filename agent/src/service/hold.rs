@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cutover_proto::ids::RunId;
+use cutover_proto::ids::{NodeName, RunId};
 use cutover_proto::report::{ErrorCode, StepError};
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +40,23 @@ impl Hold {
         self.tolerated.contains(&(process.pid, process.started_ticks))
     }
 
-    fn message(&self) -> String {
+    /// How a person gets the server back.
+    fn way_out(&self, node: &NodeName) -> String {
         format!(
-            "This WSO2 server is held down by Cutover for run {}: {}. Nothing was started. \
-             `cutover status {}` shows the run; `cutover abort {}` takes it back.",
-            self.run, self.reason, self.run, self.run
+            "`cutover abort {}` takes the run back while it is open; once it has ended, `cutover do release --on \
+             name={node} --home {}` lets the server start again",
+            self.run,
+            self.home.display()
+        )
+    }
+
+    fn message(&self, node: &NodeName) -> String {
+        format!(
+            "This WSO2 server is held down by Cutover for run {run}: {}. Nothing was started. `cutover status {run}` \
+             shows the run; {}.",
+            self.reason,
+            self.way_out(node),
+            run = self.run
         )
     }
 }
@@ -53,6 +65,7 @@ impl Hold {
 #[derive(Debug)]
 pub struct Holds {
     folder: PathBuf,
+    node: NodeName,
     inner: Mutex<Inner>,
 }
 
@@ -64,11 +77,11 @@ struct Inner {
 }
 
 impl Holds {
-    /// Reads the records.
+    /// Reads the records of this node.
     ///
     /// # Errors
     /// When they can't be read: an agent that does not know its promises must not work.
-    pub fn open(state_dir: &Path) -> io::Result<Self> {
+    pub fn open(state_dir: &Path, node: &NodeName) -> io::Result<Self> {
         let folder = state_dir.join("holds");
         durable::private_folder(&folder)?;
         let mut holds = BTreeMap::new();
@@ -85,7 +98,11 @@ impl Holds {
             holds,
             stopping: BTreeSet::new(),
         });
-        Ok(Self { folder, inner })
+        Ok(Self {
+            folder,
+            node: node.clone(),
+            inner,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -142,7 +159,7 @@ impl Holds {
                 ErrorCode::Held,
                 format!("the server of `{}` is held by another run", home.display()),
                 format!("run {} holds it: {}", hold.run, hold.reason),
-                format!("end or abort run {} first", hold.run),
+                hold.way_out(&self.node),
             )),
             Some(_) | None => Ok(()),
         }
@@ -163,7 +180,7 @@ impl Holds {
             .map_err(|error| fault::io("record the hold in", &record, &error))?;
         inner.holds.insert(hold.home.clone(), hold.clone());
         cutover_proto::crash::point("hold-recorded", "hold");
-        guard::install(&hold.home, &hold.message())
+        guard::install(&hold.home, &hold.message(&self.node))
             .map_err(|error| fault::io("guard the start script in", &hold.home, &error))
     }
 
@@ -200,8 +217,13 @@ impl Holds {
                 Ok(GuardState::Guarded | GuardState::NoScript | GuardState::OriginalMissing)
             )
         });
-        open.map(|hold| (hold.home.clone(), guard::install(&hold.home, &hold.message())))
-            .collect()
+        open.map(|hold| {
+            (
+                hold.home.clone(),
+                guard::install(&hold.home, &hold.message(&self.node)),
+            )
+        })
+        .collect()
     }
 
     fn record(&self, home: &Path) -> PathBuf {
@@ -231,6 +253,10 @@ mod tests {
         RunId::new(uuid::Uuid::from_u128(number))
     }
 
+    fn open(state: &Path) -> Holds {
+        Holds::open(state, &"dss-1".parse().unwrap()).unwrap()
+    }
+
     fn home() -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("bin")).unwrap();
@@ -250,10 +276,10 @@ mod tests {
     #[test]
     fn hold_when_the_agent_restarts_then_still_there() {
         let (state, home) = (tempfile::tempdir().unwrap(), home());
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         assert_eq!(holds.hold(hold(home.path(), 1)).unwrap(), GuardState::Guarded);
         drop(holds);
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         assert_eq!(holds.get(home.path()).unwrap(), hold(home.path(), 1));
         // Again, with a server that came after the hold: it must not become tolerated.
         let mut again = hold(home.path(), 1);
@@ -265,7 +291,7 @@ mod tests {
     #[test]
     fn hold_when_another_run_has_it_then_neither_taken_nor_released() {
         let (state, home) = (tempfile::tempdir().unwrap(), home());
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         holds.hold(hold(home.path(), 1)).unwrap();
         assert_eq!(
             holds.hold(hold(home.path(), 2)).unwrap_err().code,
@@ -288,12 +314,29 @@ mod tests {
     }
 
     #[test]
+    fn guard_when_it_refuses_then_it_names_commands_that_give_the_server_back() {
+        let (state, home) = (tempfile::tempdir().unwrap(), home());
+        let holds = open(state.path());
+        holds.hold(hold(home.path(), 1)).unwrap();
+        let said = fs::read_to_string(guard::script(home.path())).unwrap();
+        let release = format!(
+            "cutover do release --on name=dss-1 --home {}",
+            home.path().display()
+        );
+        for words in [format!("cutover abort {}", run(1)), release.clone()] {
+            assert!(said.contains(&words), "{words} in {said}");
+        }
+        let error = holds.check_owner(home.path(), run(2)).unwrap_err();
+        assert!(error.next.contains(&release), "{error:?}");
+    }
+
+    #[test]
     fn hold_when_recorded_but_not_guarded_then_the_guard_comes_back() {
         let (state, home) = (tempfile::tempdir().unwrap(), home());
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         holds.hold(hold(home.path(), 1)).unwrap();
         guard::remove(home.path()).unwrap();
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         assert_eq!(holds.restore_guards().len(), 1);
         assert_eq!(guard::state(home.path()).unwrap(), GuardState::Guarded);
         assert_eq!(holds.restore_guards().len(), 0);
@@ -302,7 +345,7 @@ mod tests {
     #[test]
     fn watcher_when_an_action_stops_the_server_then_kept_away() {
         let (state, home) = (tempfile::tempdir().unwrap(), home());
-        let holds = Holds::open(state.path()).unwrap();
+        let holds = open(state.path());
         holds.hold(hold(home.path(), 1)).unwrap();
         let stopping = holds.stopping(home.path());
         assert_eq!(holds.watched(), []);

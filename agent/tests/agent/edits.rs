@@ -109,8 +109,10 @@ async fn edit_when_refused_then_the_file_is_as_it_was() {
     let change = command("edit@n", edit(&home, "/ds/url", literal()));
     session.run(&change).await.unwrap();
     fs::write(home.join(FILE), "<ds/>").unwrap();
-    let outcome = session.run(&undo(&change)).await;
-    assert_eq!(outcome.unwrap_err().code, ErrorCode::ConfigRefused);
+    let error = session.run(&undo(&change)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ConfigRefused);
+    let skip = format!("cutover skip {} --step edit@n --reason", change.id.run);
+    assert!(error.next.contains(&skip), "{error:?}");
     assert_eq!(fs::read_to_string(home.join(FILE)).unwrap(), "<ds/>");
 }
 

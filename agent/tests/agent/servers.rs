@@ -163,6 +163,13 @@ async fn server_when_it_never_stops_then_only_killed_if_asked() {
     let gentle = command("stop@n", stop(&home, 1, false));
     let error = session.run(&gentle).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::StillRunning);
+    let by_hand = format!(
+        "End process {} by hand",
+        carbon::find(Path::new(&home)).servers[0].pid
+    );
+    for words in [by_hand, format!("`cutover retry {}`", gentle.id.run)] {
+        assert!(error.next.contains(&words), "{words}: {error:?}");
+    }
     // The hold is there, and the watcher leaves alone what ran before it.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(running(&home), 1);
