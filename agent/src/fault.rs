@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use cutover_files::beneath::BeneathError;
 use cutover_proto::report::{ErrorCode, StepError};
 
 /// The code for a system error.
@@ -26,14 +27,27 @@ fn remedy(code: ErrorCode) -> &'static str {
         "make room on that file system, then retry the step"
     } else if code == ErrorCode::NotFound {
         "look whether the path in the plan is right and the file is there, then retry the step"
+    } else if code == ErrorCode::PolicyRefused {
+        "only what lies under the home is touched; put a file or folder of the home in the link's place, then retry \
+         the step"
     } else {
         "look at the file system and at the agent's rights there, then retry the step"
     }
 }
 
+/// Whether a link led out of a home.
+fn is_escape(error: &io::Error) -> bool {
+    let beneath = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(beneath, Some(BeneathError::Escape { .. }))
+}
+
 /// A file that could not be read or written.
 pub(crate) fn io(doing: &str, path: &Path, error: &io::Error) -> StepError {
-    let code = code_of(error.kind());
+    let code = if is_escape(error) {
+        ErrorCode::PolicyRefused
+    } else {
+        code_of(error.kind())
+    };
     StepError::new(
         code,
         format!("cannot {doing} `{}`", path.display()),

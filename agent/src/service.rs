@@ -7,6 +7,7 @@ pub mod carbon;
 pub mod guard;
 pub mod hold;
 pub mod http;
+pub mod inside;
 pub mod log;
 pub mod pidfd;
 pub mod ports;

@@ -1,7 +1,7 @@
 //! Waits until a server is up, and proves it: the "started" line past the offset noted before the start, the
 //! process, the https port, and `ServerAdmin` if there is an account to ask it with (carbon-facts.md section 4).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -10,7 +10,7 @@ use cutover_proto::step::AdminAccess;
 use crate::facts;
 use crate::service::carbon::{self, Process};
 use crate::service::http::{self, HttpError, Request};
-use crate::service::log::{self, LogMark, LogTail};
+use crate::service::log::{self, LogTail};
 use crate::service::ports;
 use crate::service::soap::{self, Account, Admin, Call, CallError};
 use crate::service::start::StartRecord;
@@ -21,7 +21,6 @@ const ASK: Duration = Duration::from_secs(20);
 /// A server that restarts itself (exit 121) has no process for a moment; longer is gone.
 const GONE: Duration = Duration::from_secs(4);
 const STARTED: &str = "WSO2 Carbon started in";
-const STARTING: &str = "Starting WSO2 Carbon";
 /// Lines after which a start can't succeed any more.
 const FAILURES: [&str; 4] = [
     "Cannot initialize the realm",
@@ -45,7 +44,7 @@ pub(super) async fn perform(
         }),
         None => None,
     };
-    let mut wait = Waiting::new(task, home);
+    let mut wait = Waiting::new(task, home)?;
     let began = Instant::now();
     loop {
         if let Some(receipt) = wait.look(task, account.as_ref()).await? {
@@ -71,16 +70,20 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(task: &Task, home: PathBuf) -> Self {
-        let record = StartRecord::read(&task.agent.config.state_dir, &home);
-        let mark = record.map_or_else(|| last_start(&home), |record| record.log);
-        Self {
+    fn new(task: &Task, home: PathBuf) -> Result<Self, StepError> {
+        let mark = match StartRecord::read(&task.agent.config.state_dir, &home) {
+            Some(record) => record.log,
+            None => {
+                log::last_start(&home).map_err(|error| crate::fault::io("read", &log::path(&home), &error))?
+            }
+        };
+        Ok(Self {
             tail: LogTail::new(&home, mark),
             home,
             started_line: None,
             without_process: None,
             missing: String::new(),
-        }
+        })
     }
 
     /// One look. The receipt when everything is proven.
@@ -224,16 +227,4 @@ fn unasked(error: &HttpError) -> String {
         "not asked, the server's TLS is too old for this agent ({})",
         crate::fault::chain(error)
     )
-}
-
-/// Where the log's last start begins: for a server that was started by something else.
-fn last_start(home: &Path) -> LogMark {
-    let mark = log::mark(home);
-    let bytes = std::fs::read(log::path(home)).unwrap_or_default();
-    let needle = STARTING.as_bytes();
-    let at = bytes.windows(needle.len()).rposition(|window| window == needle);
-    LogMark {
-        size: at.and_then(|at| u64::try_from(at).ok()).unwrap_or(0),
-        ..mark
-    }
 }

@@ -13,6 +13,7 @@ use crate::durable;
 use crate::fault;
 use crate::service::carbon::{self, Process};
 use crate::service::guard::{self, GuardState};
+use crate::service::inside::Inside;
 use crate::service::log;
 use crate::service::start::{self, StartRecord};
 use crate::task::Task;
@@ -38,7 +39,7 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     }
     java(task)?;
     let began = Instant::now();
-    let mark = log::mark(&home);
+    let mark = log::mark(&home).map_err(|error| fault::io("look at", &log::path(&home), &error))?;
     let record = StartRecord {
         home: home.clone(),
         run: task.command.id.run,
@@ -173,11 +174,14 @@ fn java(task: &Task) -> Result<(), StepError> {
 
 /// Carbon's script starts nothing when the process that a left-over pid file names is there, whosoever it is.
 fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
-    let Some(pid) = carbon::pid_file(home).filter(|pid| carbon::identify(*pid).is_some()) else {
+    let path = home.join(carbon::PID_FILE);
+    let pid = carbon::pid_file(home).map_err(|error| fault::io("read", &path, &error))?;
+    let Some(pid) = pid.filter(|pid| carbon::identify(*pid).is_some()) else {
         return Ok(None);
     };
-    let path = home.join("wso2carbon.pid");
-    durable::remove(&path).map_err(|error| fault::io("remove", &path, &error))?;
+    Inside::open(home)
+        .and_then(|inside| inside.map_or(Ok(()), |inside| inside.remove(carbon::PID_FILE)))
+        .map_err(|error| fault::io("remove", &path, &error))?;
     Ok(Some(pid))
 }
 

@@ -74,14 +74,17 @@ async fn hold(task: &Task, home: &Path, before: &HomeProcesses) -> Result<&'stat
 /// A stale pid file can name a process of someone else, which is never signalled.
 fn with_pid_file(receipt: Receipt, home: &Path, before: &HomeProcesses) -> Receipt {
     match carbon::pid_file(home) {
-        Some(pid) if before.all().all(|process| process.pid != pid) && carbon::identify(pid).is_some() => {
+        Ok(Some(pid))
+            if before.all().all(|process| process.pid != pid) && carbon::identify(pid).is_some() =>
+        {
             receipt.with(
                 "pid_file",
                 format!("stale: {pid} is a process of something else and was left alone"),
             )
         }
-        Some(pid) => receipt.with("pid_file", pid),
-        None => receipt,
+        Ok(Some(pid)) => receipt.with("pid_file", pid),
+        Ok(None) => receipt,
+        Err(error) => receipt.with("pid_file", format!("not read: {error}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The facts of one home.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use cutover_files::Root;
@@ -9,10 +9,17 @@ use walkdir::WalkDir;
 
 use super::{Scene, conf, managers, size, version};
 use crate::service::carbon::{self, Process};
+use crate::service::inside::Inside;
 
 /// Carbon's own ports, before the offset.
 const HTTPS: u16 = 9443;
 const HTTP: u16 = 9763;
+const SCRIPT: &str = "bin/wso2server.sh";
+const TENANTS: &str = "repository/tenants";
+const LIBRARIES: &str = "repository/components/lib";
+const SECRETS: &str = "repository/conf/security/secret-conf.properties";
+/// More than such a file ever has.
+const SECRETS_MAX: u64 = 4 << 20;
 
 /// Ports of a home: https first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +106,12 @@ pub(super) fn facts(scene: Scene<'_>, home: &Path) -> HomeFacts {
     let config = scene.config;
     facts.restart_managers =
         managers::restart_managers(&managers::spellings(home), &config.unit_dirs, &config.cron_dirs);
-    match Root::open(home) {
-        Ok(root) => read_into(&mut facts, &root, home),
-        Err(error) => facts.problems.push(crate::fault::chain(&error)),
+    match (Root::open(home), Inside::open(home)) {
+        (Ok(root), Ok(Some(inside))) => read_into(&mut facts, &root, &inside, home),
+        (Err(error), _) => facts.problems.push(crate::fault::chain(&error)),
+        (Ok(_), Err(error)) => facts.problems.push(error.to_string()),
+        // Gone between the two looks.
+        (Ok(_), Ok(None)) => facts.exists = false,
     }
     facts
 }
@@ -113,26 +123,25 @@ fn server(process: Process) -> ServerProcess {
     }
 }
 
-fn read_into(facts: &mut HomeFacts, root: &Root, home: &Path) {
-    versions(facts, root, home);
+fn read_into(facts: &mut HomeFacts, root: &Root, inside: &Inside, home: &Path) {
+    versions(facts, root, inside);
     let ports = ports_of(root, home, &mut facts.problems);
     facts.port_offset = ports.offset;
     facts.ports = vec![ports.https, ports.http];
     facts.datasources = conf::datasources(root, &mut facts.problems);
     databases(facts, root);
-    facts.tenants = tenants(home);
-    facts.libraries = libraries(home);
-    facts.secure_vault = secure_vault(home);
-    if !home.join("bin/wso2server.sh").is_file() {
-        facts
-            .problems
-            .push("bin/wso2server.sh is missing: this is no complete Carbon home".to_owned());
+    let problems = &mut facts.problems;
+    facts.tenants = told(TENANTS, tenants(inside), problems);
+    facts.libraries = told(LIBRARIES, libraries(inside), problems);
+    facts.secure_vault = told(SECRETS, secure_vault(inside), problems);
+    if told(SCRIPT, inside.file(SCRIPT).map(|file| file.is_none()), problems) {
+        problems.push(format!("{SCRIPT} is missing: this is no complete Carbon home"));
     }
     facts.problems.sort();
     facts.problems.dedup();
 }
 
-fn versions(facts: &mut HomeFacts, root: &Root, home: &Path) {
+fn versions(facts: &mut HomeFacts, root: &Root, inside: &Inside) {
     let carbon = match conf::document(root, "repository/conf/carbon.xml") {
         Ok(Some(document)) => Some(document),
         Ok(None) => {
@@ -152,14 +161,17 @@ fn versions(facts: &mut HomeFacts, root: &Root, home: &Path) {
             .and_then(|document| conf::text(document, path))
             .unwrap_or_default()
     };
-    let named = version::in_file(home, "bin/version.txt");
+    let mut problems = Vec::new();
+    let mut named = |file| told(file, version::in_file(inside, file), &mut problems);
+    let (product, kernel) = (named("bin/version.txt"), named("bin/wso2carbon-version.txt"));
     (facts.product, facts.version) =
-        named.unwrap_or_else(|| (value("/Server/Name"), value("/Server/Version")));
+        product.unwrap_or_else(|| (value("/Server/Name"), value("/Server/Version")));
     facts.server_key = value("/Server/ServerKey");
-    let kernel = version::in_file(home, "bin/wso2carbon-version.txt").map(|(_, version)| version);
     facts.kernel = kernel
-        .or_else(|| version::kernel_in_jars(home))
+        .map(|(_, version)| version)
+        .or_else(|| version::kernel_in_jars(inside))
         .unwrap_or_default();
+    facts.problems.append(&mut problems);
     if facts.version.is_empty() {
         facts
             .problems
@@ -194,38 +206,40 @@ fn databases(facts: &mut HomeFacts, root: &Root) {
     }
 }
 
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
+/// What was found in a file or folder, or nothing and why.
+fn told<T: Default>(place: &str, found: io::Result<T>, problems: &mut Vec<String>) -> T {
+    found.unwrap_or_else(|error| {
+        problems.push(format!("{place}: {error}"));
+        T::default()
+    })
 }
 
-fn tenants(home: &Path) -> Vec<i64> {
-    let folder = home.join("repository/tenants");
-    let mut ids: Vec<i64> = names(&folder)
+fn tenants(home: &Inside) -> io::Result<Vec<i64>> {
+    let Some(folder) = home.folder(TENANTS)? else {
+        return Ok(Vec::new());
+    };
+    let mut ids: Vec<i64> = home
+        .names(TENANTS)?
         .into_iter()
-        .filter(|name| folder.join(name).is_dir())
+        .filter(|name| folder.is_dir(name))
         .filter_map(|name| name.parse().ok())
         .collect();
     ids.sort_unstable();
-    ids
+    Ok(ids)
 }
 
-fn libraries(home: &Path) -> Vec<String> {
-    let all = names(&home.join("repository/components/lib"));
-    all.into_iter().filter(|name| name.ends_with(".jar")).collect()
+fn libraries(home: &Inside) -> io::Result<Vec<String>> {
+    let all = home.names(LIBRARIES)?;
+    Ok(all.into_iter().filter(|name| name.ends_with(".jar")).collect())
 }
 
 /// Secure Vault is set up when any line of its properties is not a comment.
-fn secure_vault(home: &Path) -> bool {
-    let text =
-        fs::read_to_string(home.join("repository/conf/security/secret-conf.properties")).unwrap_or_default();
-    text.lines()
+fn secure_vault(home: &Inside) -> io::Result<bool> {
+    let bytes = home.read(SECRETS, SECRETS_MAX)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes)
+        .lines()
         .map(str::trim)
-        .any(|line| !line.is_empty() && !line.starts_with(['#', '!']) && line.contains('='))
+        .any(|line| !line.is_empty() && !line.starts_with(['#', '!']) && line.contains('=')))
 }
 
 /// Bytes in the files of a home, links not followed.

@@ -1,7 +1,11 @@
 //! Which product and which kernel a home is.
 
-use std::fs;
-use std::path::Path;
+use std::io;
+
+use crate::service::inside::Inside;
+
+/// More than the line that is looked for.
+const MAX: u64 = 64 << 10;
 
 /// Name and version in a line such as `WSO2 Data Services Server v3.2.0`.
 pub(super) fn split(line: &str) -> Option<(String, String)> {
@@ -12,24 +16,20 @@ pub(super) fn split(line: &str) -> Option<(String, String)> {
 }
 
 /// Name and version in a text file of a home.
-pub(super) fn in_file(home: &Path, file: &str) -> Option<(String, String)> {
-    let text = fs::read_to_string(home.join(file)).ok()?;
-    text.lines().find_map(split)
+pub(super) fn in_file(home: &Inside, file: &str) -> io::Result<Option<(String, String)>> {
+    let bytes = home.read(file, MAX)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().find_map(split))
 }
 
 /// The kernel's version in the names of its jars.
-pub(super) fn kernel_in_jars(home: &Path) -> Option<String> {
-    named(
-        &home.join("repository/components/plugins"),
-        "org.wso2.carbon.core_",
-    )
-    .or_else(|| named(&home.join("bin"), "org.wso2.carbon.bootstrap-"))
+pub(super) fn kernel_in_jars(home: &Inside) -> Option<String> {
+    named(home, "repository/components/plugins", "org.wso2.carbon.core_")
+        .or_else(|| named(home, "bin", "org.wso2.carbon.bootstrap-"))
 }
 
-fn named(folder: &Path, prefix: &str) -> Option<String> {
-    let entries = fs::read_dir(folder).ok()?.flatten();
-    let mut versions: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
+fn named(home: &Inside, folder: &str, prefix: &str) -> Option<String> {
+    let names = home.names(folder).ok()?.into_iter();
+    let mut versions: Vec<String> = names
         .filter_map(|name| Some(name.strip_prefix(prefix)?.strip_suffix(".jar")?.to_owned()))
         .collect();
     versions.sort();
@@ -38,6 +38,8 @@ fn named(folder: &Path, prefix: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -58,11 +60,12 @@ mod tests {
     #[test]
     fn kernel_when_only_jars_tell_then_taken_from_them() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(kernel_in_jars(home.path()), None);
+        let inside = Inside::open(home.path()).unwrap().unwrap();
+        assert_eq!(kernel_in_jars(&inside), None);
         let plugins = home.path().join("repository/components/plugins");
         fs::create_dir_all(&plugins).unwrap();
         fs::write(plugins.join("org.wso2.carbon.core_4.2.0.jar"), "").unwrap();
         fs::write(plugins.join("org.wso2.carbon.core.services_4.9.9.jar"), "").unwrap();
-        assert_eq!(kernel_in_jars(home.path()).as_deref(), Some("4.2.0"));
+        assert_eq!(kernel_in_jars(&inside).as_deref(), Some("4.2.0"));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::inside::Inside;
 
 /// The class every Carbon server is started with.
 const BOOTSTRAP: &[u8] = b"org.wso2.carbon.bootstrap.Bootstrap";
@@ -177,10 +180,16 @@ fn same_folder(pid: u32, named: &Path, home: &Path) -> bool {
     }
 }
 
+/// The pid file, in its home.
+pub const PID_FILE: &str = "wso2carbon.pid";
+
 /// What the pid file of a home says: digits, then a line end and 90 or so NULs; never removed by Carbon.
-#[must_use]
-pub fn pid_file(home: &Path) -> Option<u32> {
-    parse_pid(&fs::read(home.join("wso2carbon.pid")).ok()?)
+///
+/// # Errors
+/// When it is there and is no regular file of the home.
+pub fn pid_file(home: &Path) -> io::Result<Option<u32>> {
+    let bytes = Inside::open(home)?.map_or(Ok(None), |inside| inside.read(PID_FILE, 128))?;
+    Ok(bytes.and_then(|bytes| parse_pid(&bytes)))
 }
 
 fn parse_pid(bytes: &[u8]) -> Option<u32> {
@@ -205,6 +214,18 @@ mod tests {
         for bad in [&b""[..], b"\0\0", b"x12", b"0\n", b"99999999999999\n"] {
             assert_eq!(parse_pid(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn pid_file_when_it_leads_out_of_the_home_then_not_read() {
+        let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_eq!(pid_file(home.path()).unwrap(), None);
+        fs::write(elsewhere.path().join("pid"), "4711\n").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("pid"), home.path().join(PID_FILE)).unwrap();
+        assert!(pid_file(home.path()).is_err());
+        fs::remove_file(home.path().join(PID_FILE)).unwrap();
+        fs::write(home.path().join(PID_FILE), "4711\n").unwrap();
+        assert_eq!(pid_file(home.path()).unwrap(), Some(4711));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The server's log, read from where it stood before the start, also across a roll.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use cap_std::fs::{Dir, MetadataExt};
 use serde::{Deserialize, Serialize};
+
+use super::inside::{self, Inside};
 
 /// Where the log stood: Carbon appends to it and rolls it daily, so older lines prove nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,22 +19,68 @@ pub struct LogMark {
     pub size: u64,
 }
 
-/// The log file of a home.
+const FOLDER: &str = "repository/logs";
+const FILE: &str = "repository/logs/wso2carbon.log";
+/// The first line of a start.
+const STARTING: &[u8] = b"Starting WSO2 Carbon";
+
+/// The log file of a home, for messages. It is never opened by this path: see [`Inside`].
 #[must_use]
 pub fn path(home: &Path) -> PathBuf {
-    home.join("repository/logs/wso2carbon.log")
+    home.join(FILE)
+}
+
+/// The log and where it stands now; `None` when there is none.
+fn open(home: &Path) -> io::Result<Option<(File, LogMark)>> {
+    let Some(file) = Inside::open(home)?.map_or(Ok(None), |inside| inside.file(FILE))? else {
+        return Ok(None);
+    };
+    let meta = file.metadata()?;
+    let now = LogMark {
+        inode: meta.ino(),
+        size: meta.size(),
+    };
+    Ok(Some((file, now)))
 }
 
 /// Where the log stands now.
-#[must_use]
-pub fn mark(home: &Path) -> LogMark {
-    fs::metadata(path(home)).map_or_else(
-        |_| LogMark::default(),
-        |meta| LogMark {
-            inode: meta.ino(),
-            size: meta.size(),
-        },
-    )
+///
+/// # Errors
+/// When it is there and is no regular file of the home.
+pub fn mark(home: &Path) -> io::Result<LogMark> {
+    Ok(open(home)?.map_or_else(LogMark::default, |(_, now)| now))
+}
+
+/// Where the log's last start begins: for a server that was started by something else.
+///
+/// # Errors
+/// When the log is there and can't be read.
+pub fn last_start(home: &Path) -> io::Result<LogMark> {
+    let Some((mut file, now)) = open(home)? else {
+        return Ok(LogMark::default());
+    };
+    Ok(LogMark {
+        size: last_offset(&mut file, STARTING)?.unwrap_or(0),
+        ..now
+    })
+}
+
+/// Where `needle` stands last. Read piece by piece: a log can be larger than the memory.
+fn last_offset(file: &mut impl Read, needle: &[u8]) -> io::Result<Option<u64>> {
+    const PIECE: u64 = 1 << 20;
+    let (mut window, mut begins, mut found) = (Vec::new(), 0_u64, None);
+    loop {
+        // What may be the first part of the needle stays for the next piece.
+        let kept = window.len().min(needle.len().saturating_sub(1));
+        begins += u64::try_from(window.len() - kept).map_err(io::Error::other)?;
+        window.drain(..window.len() - kept);
+        if file.by_ref().take(PIECE).read_to_end(&mut window)? == 0 {
+            return Ok(found);
+        }
+        if let Some(at) = window.windows(needle.len()).rposition(|part| part == needle) {
+            found = Some(begins + u64::try_from(at).map_err(io::Error::other)?);
+        }
+    }
 }
 
 /// At most this much is read at once: a runaway log must not fill the agent's memory.
@@ -40,7 +89,7 @@ const READ_MAX: u64 = 16 << 20;
 /// Follows the log from a mark on.
 #[derive(Debug)]
 pub struct LogTail {
-    path: PathBuf,
+    home: PathBuf,
     at: LogMark,
     /// The start of a line whose end was not written yet.
     partial: Vec<u8>,
@@ -51,7 +100,7 @@ impl LogTail {
     #[must_use]
     pub fn new(home: &Path, from: LogMark) -> Self {
         Self {
-            path: path(home),
+            home: home.to_owned(),
             at: from,
             partial: Vec::new(),
         }
@@ -60,40 +109,31 @@ impl LogTail {
     /// The whole lines written since the last call.
     ///
     /// # Errors
-    /// When the log is there but can't be read.
+    /// When the log is there but can't be read, or is no regular file of the home.
     pub fn lines(&mut self) -> io::Result<Vec<String>> {
-        let mut bytes = std::mem::take(&mut self.partial);
-        let meta = match fs::metadata(&self.path) {
-            Ok(meta) => meta,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.partial = bytes;
-                return Ok(Vec::new());
-            }
-            Err(error) => return Err(error),
+        let Some((mut file, now)) = open(&self.home)? else {
+            return Ok(Vec::new());
         };
-        if meta.ino() != self.at.inode {
+        let mut bytes = std::mem::take(&mut self.partial);
+        if now.inode != self.at.inode {
             self.read_rolled(&mut bytes)?;
-            self.at = LogMark {
-                inode: meta.ino(),
-                size: 0,
-            };
-        } else if meta.size() < self.at.size {
+            self.at = LogMark { size: 0, ..now };
+        } else if now.size < self.at.size {
             // Emptied in place.
             self.at.size = 0;
         }
-        self.at.size += read_from(&self.path, self.at.size, &mut bytes)?;
+        self.at.size += read_from(&mut file, self.at.size, &mut bytes)?;
         Ok(self.split(bytes))
     }
 
     /// What was still written to the old file before the log was rolled.
     fn read_rolled(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let Some(folder) = self.path.parent().filter(|_| self.at.inode != 0) else {
+        if self.at.inode == 0 {
             return Ok(());
-        };
-        for entry in fs::read_dir(folder)?.flatten() {
-            if entry.metadata().is_ok_and(|meta| meta.ino() == self.at.inode) {
-                read_from(&entry.path(), self.at.size, bytes)?;
-            }
+        }
+        let folder = Inside::open(&self.home)?.map_or(Ok(None), |inside| inside.folder(FOLDER))?;
+        if let Some(mut rolled) = folder.and_then(|folder| with_inode(&folder, self.at.inode)) {
+            read_from(&mut rolled, self.at.size, bytes)?;
         }
         Ok(())
     }
@@ -111,20 +151,36 @@ impl LogTail {
     }
 }
 
-fn read_from(path: &Path, offset: u64, bytes: &mut Vec<u8>) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let read = file.take(READ_MAX).read_to_end(bytes)?;
-    Ok(u64::try_from(read).unwrap_or(0))
+/// The regular file of a folder that has this inode, whatever its name.
+fn with_inode(folder: &Dir, inode: u64) -> Option<File> {
+    let mut entries = folder.entries().ok()?.flatten();
+    let entry = entries.find(|entry| {
+        entry
+            .metadata()
+            .is_ok_and(|meta| MetadataExt::ino(&meta) == inode)
+    })?;
+    let file = inside::open_regular(folder, entry.file_name().as_ref()).ok()?;
+    file.metadata()
+        .is_ok_and(|meta| meta.ino() == inode)
+        .then_some(file)
 }
 
-/// The last lines of the log, for an error or a receipt.
+fn read_from(file: &mut File, offset: u64, bytes: &mut Vec<u8>) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(offset))?;
+    let read = file.take(READ_MAX).read_to_end(bytes)?;
+    u64::try_from(read).map_err(io::Error::other)
+}
+
+/// The last lines of the log, for an error or a receipt; or why there are none.
 #[must_use]
 pub fn last_lines(home: &Path, count: usize) -> Vec<String> {
-    let size = mark(home).size;
     let mut bytes = Vec::new();
-    if read_from(&path(home), size.saturating_sub(64 << 10), &mut bytes).is_err() {
-        return Vec::new();
+    let read = open(home).and_then(|log| match log {
+        Some((mut file, now)) => read_from(&mut file, now.size.saturating_sub(64 << 10), &mut bytes),
+        None => Ok(0),
+    });
+    if let Err(error) = read {
+        return vec![format!("(the log can't be read: {error})")];
     }
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
@@ -209,6 +265,9 @@ fn mask_user_info(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn append(home: &Path, text: &str) {
@@ -229,7 +288,7 @@ mod tests {
     fn log_when_older_lines_stand_in_it_then_only_newer_ones_come() {
         let home = tempfile::tempdir().unwrap();
         append(home.path(), "WSO2 Carbon started in 9 sec\n");
-        let mut tail = LogTail::new(home.path(), mark(home.path()));
+        let mut tail = LogTail::new(home.path(), mark(home.path()).unwrap());
         assert_eq!(tail.lines().unwrap(), Vec::<String>::new());
         append(home.path(), "one\ntw");
         assert_eq!(tail.lines().unwrap(), ["one"]);
@@ -241,7 +300,7 @@ mod tests {
     fn log_when_rolled_then_nothing_is_lost() {
         let home = tempfile::tempdir().unwrap();
         append(home.path(), "old\n");
-        let mut tail = LogTail::new(home.path(), mark(home.path()));
+        let mut tail = LogTail::new(home.path(), mark(home.path()).unwrap());
         append(home.path(), "before the roll\n");
         let log = path(home.path());
         fs::rename(&log, log.with_extension("log.2026-11-20")).unwrap();
@@ -253,10 +312,59 @@ mod tests {
     #[test]
     fn log_when_there_was_none_then_read_from_its_start() {
         let home = tempfile::tempdir().unwrap();
-        let mut tail = LogTail::new(home.path(), mark(home.path()));
+        let mut tail = LogTail::new(home.path(), mark(home.path()).unwrap());
         assert_eq!(tail.lines().unwrap(), Vec::<String>::new());
         append(home.path(), "first\n");
         assert_eq!(tail.lines().unwrap(), ["first"]);
+    }
+
+    #[test]
+    fn log_when_it_is_a_link_out_of_the_home_then_no_line_of_it_comes() {
+        let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let shadow = elsewhere.path().join("shadow");
+        fs::write(&shadow, "root:$6$hash:19000\nStarting WSO2 Carbon\n").unwrap();
+        fs::create_dir_all(home.path().join(FOLDER)).unwrap();
+        symlink(&shadow, path(home.path())).unwrap();
+        assert!(mark(home.path()).is_err() && last_start(home.path()).is_err());
+        assert!(LogTail::new(home.path(), LogMark::default()).lines().is_err());
+        let last = last_lines(home.path(), 10).join("|");
+        assert!(last.contains("can't be read") && !last.contains("hash"), "{last}");
+        // The folder, too, and a rolled file of the right inode.
+        fs::remove_file(path(home.path())).unwrap();
+        fs::remove_dir(home.path().join(FOLDER)).unwrap();
+        fs::rename(&shadow, elsewhere.path().join("wso2carbon.log")).unwrap();
+        symlink(elsewhere.path(), home.path().join(FOLDER)).unwrap();
+        assert!(mark(home.path()).is_err());
+        assert!(!last_lines(home.path(), 10).join("|").contains("hash"));
+    }
+
+    #[test]
+    fn log_when_it_is_no_regular_file_then_refused() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir_all(path(home.path())).unwrap();
+        assert!(
+            mark(home.path())
+                .unwrap_err()
+                .to_string()
+                .contains("regular file")
+        );
+    }
+
+    #[test]
+    fn start_when_there_are_several_then_the_last_one_counts() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(last_start(home.path()).unwrap(), LogMark::default());
+        append(home.path(), "no start yet\n");
+        assert_eq!(last_start(home.path()).unwrap().size, 0);
+        // Across the border between two pieces that are read.
+        let filler = "x".repeat((1 << 20) - 30);
+        append(
+            home.path(),
+            &format!("Starting WSO2 Carbon\n{filler}Starting WSO2 Carbon...\nend\n"),
+        );
+        let text = fs::read_to_string(path(home.path())).unwrap();
+        let at = text.rfind("Starting WSO2 Carbon").unwrap();
+        assert_eq!(last_start(home.path()).unwrap().size, u64::try_from(at).unwrap());
     }
 
     #[test]

@@ -10,5 +10,6 @@ mod command_line;
 mod coordinator;
 mod edits;
 mod fixture;
+mod outside;
 mod servers;
 mod session;

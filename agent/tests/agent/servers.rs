@@ -15,7 +15,7 @@ use crate::coordinator::Session;
 use crate::fixture::{Node, again, command, server_program, text, undo};
 
 /// A port offset of its own for each test, so that they can run side by side.
-fn home(node: &Node, offset: u16, options: &str) -> String {
+pub(crate) fn home(node: &Node, offset: u16, options: &str) -> String {
     let home = node.home("wso2dss");
     let mut spec = HomeSpec::stock("WSO2 Data Services Server", "3.2.0", "4.2.0", &server_program());
     spec.offset = offset + u16::try_from(std::process::id() % 500).unwrap() * 20;
@@ -24,13 +24,13 @@ fn home(node: &Node, offset: u16, options: &str) -> String {
     text(&home)
 }
 
-fn start(home: &str) -> NodeAction {
+pub(crate) fn start(home: &str) -> NodeAction {
     NodeAction::StartServer {
         home: home.to_owned(),
     }
 }
 
-fn stop(home: &str, grace_secs: u32, kill: bool) -> NodeAction {
+pub(crate) fn stop(home: &str, grace_secs: u32, kill: bool) -> NodeAction {
     NodeAction::StopServer {
         home: home.to_owned(),
         grace_secs,
@@ -53,7 +53,7 @@ fn ready(home: &str, timeout_secs: u32) -> NodeAction {
     }
 }
 
-fn running(home: &str) -> usize {
+pub(crate) fn running(home: &str) -> usize {
     carbon::find(Path::new(home)).servers.len()
 }
 

@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 use crate::config::Config;
 use crate::policy::Policy;
@@ -8,16 +10,23 @@ fn put(home: &Path, file: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-fn look(root: &Path, home: &Path) -> HomeFacts {
+fn config(root: &Path) -> Config {
     let text = format!(
         "node = \"n\"\ncoordinator = \"c:1\"\nstate_dir = \"{0}/state\"\nbackup_dir = \"{0}/backup\"\n\
-         homes = [\"{0}/wso2*\"]\nunit_dirs = []\ncron_dirs = []\n",
+         homes = [\"{0}/wso2*\"]\nunit_dirs = []\ncron_dirs = []\nrun_as = \"root\"\n",
         root.display()
     );
-    let config = Config::parse(&text).unwrap();
+    Config::parse(&text).unwrap()
+}
+
+fn look(root: &Path, home: &Path) -> HomeFacts {
+    look_by(&config(root), home)
+}
+
+fn look_by(config: &Config, home: &Path) -> HomeFacts {
     let scene = Scene {
-        config: &config,
-        policy: &Policy::new(&config),
+        config,
+        policy: &Policy::new(config),
         holds: None,
         sizes: &Default::default(),
     };
@@ -109,4 +118,30 @@ fn home_when_files_are_missing_or_broken_then_problems_and_no_failure() {
     }
     let none = look(root.path(), &root.path().join("wso2none"));
     assert!(!none.exists && none.problems.is_empty() && none.free_bytes > 0);
+}
+
+#[test]
+fn home_when_links_lead_out_of_it_then_problems_and_nothing_told_of_what_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let (home, elsewhere) = (root.path().join("wso2dss"), root.path().join("elsewhere"));
+    put(&elsewhere, "version.txt", "Some Product v1.2.3\n");
+    put(&elsewhere, "secret-conf.properties", "a=b\n");
+    put(&elsewhere, "tenants/12/x", "");
+    put(&elsewhere, "lib/private.jar", "");
+    let link = |from: &str, to: &str| {
+        fs::create_dir_all(home.join(to).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.join(from), home.join(to)).unwrap();
+    };
+    link("version.txt", "bin/version.txt");
+    link("version.txt", "bin/wso2server.sh");
+    link("secret-conf.properties", SECRETS);
+    link("tenants", TENANTS);
+    link("lib", LIBRARIES);
+    let facts = look(root.path(), &home);
+    assert_eq!((facts.product.as_str(), facts.version.as_str()), ("", ""));
+    assert!(facts.tenants.is_empty() && facts.libraries.is_empty() && !facts.secure_vault);
+    for place in ["bin/version.txt", SCRIPT, SECRETS, TENANTS, LIBRARIES] {
+        let told = |problem: &String| problem.starts_with(place) && problem.contains("symbolic link");
+        assert!(facts.problems.iter().any(told), "{place}: {:?}", facts.problems);
+    }
 }
