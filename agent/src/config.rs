@@ -26,8 +26,11 @@ pub struct Config {
     pub homes: Vec<String>,
     /// The Java that servers are started with.
     pub java_home: Option<PathBuf>,
-    /// The account that servers run as.
+    /// The account that servers run as. Without it a server runs as the agent does, or, when the agent is root, as
+    /// the owner of its home.
     pub run_as: Option<String>,
+    /// The umask that servers are started with.
+    pub umask: u32,
     /// Further environment of started servers.
     pub start_env: BTreeMap<String, String>,
     /// Kinds of actions that are allowed; `None` allows all.
@@ -103,6 +106,7 @@ impl Config {
             homes: reader.homes(),
             java_home: reader.optional_directory("java_home"),
             run_as: reader.optional_text("run_as"),
+            umask: reader.umask("umask", 0o022),
             start_env: reader.start_env(),
             actions: reader.actions(),
             unit_dirs: reader.directories("unit_dirs", &["/etc/systemd/system", "/lib/systemd/system"]),

@@ -3,6 +3,7 @@
 //! Exit codes and pid files prove nothing (carbon-facts.md section 4); a process is believed only when its own
 //! command line names the home.
 
+pub mod account;
 pub mod carbon;
 pub mod guard;
 pub mod hold;

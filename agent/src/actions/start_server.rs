@@ -11,6 +11,7 @@ use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use super::{hold_server, stop_server};
 use crate::durable;
 use crate::fault;
+use crate::service::account::{self, Account};
 use crate::service::carbon::{self, Process};
 use crate::service::guard::{self, GuardState};
 use crate::service::inside::Inside;
@@ -38,6 +39,7 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
             .with("already_running", true));
     }
     java(task)?;
+    let account = account::of_server(&agent.config, &home)?;
     let began = Instant::now();
     let mark = log::mark(&home).map_err(|error| fault::io("look at", &log::path(&home), &error))?;
     let record = StartRecord {
@@ -59,7 +61,7 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     let stale = remove_stale_pid_file(&home)?;
     release(task, &home).await?;
     let output = output_path(task)?;
-    let started = run(task, &home, &output).await;
+    let started = run(task, account.as_ref(), &home, &output).await;
     let server = match started {
         Ok(server) => server,
         Err(error) => {
@@ -82,15 +84,14 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     })
 }
 
-async fn run(task: &Task, home: &Path, output: &Path) -> Result<Process, StepError> {
-    let command = start::command(&task.agent.config, home, output).map_err(|error| {
-        fault::other(
-            ErrorCode::NotReady,
-            "the server can't be started",
-            &error,
-            "correct the agent's policy file",
-        )
-    })?;
+async fn run(
+    task: &Task,
+    account: Option<&Account>,
+    home: &Path,
+    output: &Path,
+) -> Result<Process, StepError> {
+    let command = start::command(&task.agent.config, account, home, output)
+        .map_err(|error| fault::io("write the output of the start to", output, &error))?;
     let status = script(task, command, home).await?;
     let deadline = Instant::now() + APPEAR;
     let mut nothing_since = Instant::now();

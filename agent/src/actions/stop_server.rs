@@ -9,6 +9,7 @@ use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use super::{hold_server, prove_ready, start_server};
 use crate::fault;
+use crate::service::account;
 use crate::service::carbon::{self, HomeProcesses, Process};
 use crate::service::hold::Hold;
 use crate::service::log;
@@ -26,6 +27,8 @@ const RESTART_SECS: u32 = 600;
 
 pub(super) async fn perform(task: &Task, home: &str, grace_secs: u32, kill: bool) -> StepOutcome {
     let home = task.home(home)?;
+    // A server that may not be started again must not be stopped either: the undo could not bring it back.
+    account::of_server(&task.agent.config, &home)?;
     let before = look(task, &home).await?;
     remember(task, &before)?;
     let stopping = task.agent.holds.stopping(&home);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{fetch, files};
 use crate::durable;
 use crate::fault;
-use crate::service::{carbon, start};
+use crate::service::{account, carbon};
 use crate::task::Task;
 
 /// What an unpack left, kept beyond its run: an aborted run must not make the next one unpack again.
@@ -33,8 +33,8 @@ pub(super) async fn perform(task: &Task, home: &str, distribution: &BlobRef) -> 
     if let Some(receipt) = existing(task, &home, distribution, &marker_path).await? {
         return Ok(receipt);
     }
+    let owner = owner(task, &home)?;
     let zip = fetch::blob(task, distribution).await?;
-    let owner = owner(task)?;
     let (task, sha256) = (task.clone(), distribution.sha256.to_string());
     let waiting = task.clone();
     waiting
@@ -152,20 +152,12 @@ fn inode(path: &Path) -> Result<String, StepError> {
     Ok(format!("{}:{}", meta.dev(), meta.ino()))
 }
 
-fn owner(task: &Task) -> Result<Option<(u32, u32)>, StepError> {
-    let Some(name) = &task.agent.config.run_as else {
-        return Ok(None);
-    };
-    match start::account(name) {
-        Some(account) if rustix::process::geteuid().is_root() => Ok(Some((account.uid, account.gid))),
-        Some(_) => Ok(None),
-        None => Err(StepError::new(
-            ErrorCode::ConfigRefused,
-            "nothing was unpacked",
-            format!("`run_as` names the user `{name}`, whom this host does not know"),
-            "correct the agent's policy file and restart the agent",
-        )),
-    }
+fn owner(task: &Task, home: &Path) -> Result<Option<(u32, u32)>, StepError> {
+    let account = account::of_new_home(&task.agent.config, home)?;
+    let is_root = rustix::process::geteuid().is_root();
+    Ok(account
+        .filter(|_| is_root)
+        .map(|account| (account.uid, account.gid)))
 }
 
 fn unpack(

@@ -103,6 +103,23 @@ impl Reader {
         Some(self.absolute(key, text))
     }
 
+    /// Octal digits, as `umask` of a shell takes them.
+    pub(super) fn umask(&mut self, key: &str, default: u32) -> u32 {
+        let Some(text) = self.optional_text(key) else {
+            return default;
+        };
+        let octal = text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+        match u32::from_str_radix(&text, 8) {
+            Ok(mask) if octal && mask <= 0o777 => mask,
+            Ok(_) | Err(_) => {
+                self.problem(format!(
+                    "`{key}` must be up to three octal digits, such as `022`, not `{text}`"
+                ));
+                default
+            }
+        }
+    }
+
     pub(super) fn directories(&mut self, key: &str, default: &[&str]) -> Vec<PathBuf> {
         match self.list(key) {
             Some(texts) => texts.into_iter().map(|text| self.absolute(key, text)).collect(),

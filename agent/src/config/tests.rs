@@ -21,6 +21,9 @@ fn policy_when_complete_then_read() {
     assert_eq!(config.homes, ["/opt/wso2dss-*"]);
     assert_eq!(config.start_env["JAVA_OPTS"], "-Xmx2g");
     assert_eq!(config.actions, None);
+    assert_eq!(config.umask, 0o022);
+    let stricter = Config::parse(&GOOD.replace("[start.env]", "umask = \"0027\"\n[start.env]"));
+    assert_eq!(stricter.unwrap().umask, 0o027);
     assert_eq!(config.unit_dirs.len(), 2);
 }
 
@@ -34,6 +37,7 @@ fn policy_when_many_problems_then_all_named() {
         homes = ["/*", "/opt/../etc", "relative", "/opt/**", "/opt/wso2"]
         actions = ["inspect", "shell"]
         colour = "red"
+        umask = "0o99"
         [start]
         shell = "bash"
         "#,
@@ -50,6 +54,7 @@ fn policy_when_many_problems_then_all_named() {
         "`/opt/**`",
         "shell",
         "colour",
+        "umask",
         "start.shell",
     ] {
         assert!(

@@ -8,6 +8,7 @@ use cutover_proto::facts::{HoldFacts, HomeFacts, ServerProcess};
 use walkdir::WalkDir;
 
 use super::{Scene, conf, managers, size, version};
+use crate::service::account;
 use crate::service::carbon::{self, Process};
 use crate::service::inside::Inside;
 
@@ -112,6 +113,9 @@ pub(super) fn facts(scene: Scene<'_>, home: &Path) -> HomeFacts {
         (Ok(_), Err(error)) => facts.problems.push(error.to_string()),
         // Gone between the two looks.
         (Ok(_), Ok(None)) => facts.exists = false,
+    }
+    if let Err(error) = account::of_server(config, home) {
+        facts.problems.push(format!("{}: {}", error.what, error.why));
     }
     facts
 }

@@ -10,12 +10,14 @@ use std::process::{Command, Stdio};
 use cutover_proto::ids::RunId;
 use serde::{Deserialize, Serialize};
 
+use super::account::Account;
 use super::log::LogMark;
 use crate::config::Config;
 use crate::durable;
 
 /// Variables of the agent's own environment that a server may see.
 const PASSED_ON: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
+const SHELL: &str = "/bin/sh";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What is remembered of the last start of a home, for the proof that follows.
@@ -54,56 +56,25 @@ impl StartRecord {
     }
 }
 
-/// A user of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// User id.
-    pub uid: u32,
-    /// Main group.
-    pub gid: u32,
-    /// Home folder.
-    pub folder: String,
-}
-
-/// Looks a user up, also where names come from a directory service.
-#[must_use]
-pub fn account(name: &str) -> Option<Account> {
-    let local = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    local
-        .lines()
-        .find_map(|line| parse_account(line, name))
-        .or_else(|| {
-            let asked = Command::new("getent")
-                .args(["passwd", name])
-                .stdin(Stdio::null())
-                .output()
-                .ok()?;
-            String::from_utf8_lossy(&asked.stdout)
-                .lines()
-                .find_map(|line| parse_account(line, name))
-        })
-}
-
-fn parse_account(line: &str, name: &str) -> Option<Account> {
-    let fields: Vec<&str> = line.split(':').collect();
-    match fields.as_slice() {
-        [user, _, uid, gid, _, folder, ..] if *user == name => Some(Account {
-            uid: uid.parse().ok()?,
-            gid: gid.parse().ok()?,
-            folder: (*folder).to_owned(),
-        }),
-        _ => None,
-    }
-}
+/// Sets the mask, then becomes the start script's shell, so that the process looks as if a person had started it.
+const WITH_UMASK: &str = "umask \"$1\" && shift && exec /bin/sh \"$@\"";
 
 /// The command that starts a home's server: its own script, in a process group of its own, with a clean
-/// environment, and with its output in a file, because the 4.1 scripts leave the server's output on it.
+/// environment, and with its output in a file, because the 4.1 scripts leave the server's output on it. The agent's
+/// own umask keeps its files private; a server's files are for the site's other programs, too.
 ///
 /// # Errors
-/// When the output file can't be made or the account is unknown.
-pub fn command(config: &Config, home: &Path, output: &Path) -> io::Result<Command> {
-    let mut command = Command::new("/bin/sh");
+/// When the output file can't be made.
+pub fn command(
+    config: &Config,
+    account: Option<&Account>,
+    home: &Path,
+    output: &Path,
+) -> io::Result<Command> {
+    let mut command = shell(account);
     command
+        .args(["-c", WITH_UMASK, "cutover-start"])
+        .arg(format!("{:03o}", config.umask))
         .arg(home.join("bin/wso2server.sh"))
         .arg("start")
         .current_dir(home)
@@ -119,20 +90,11 @@ pub fn command(config: &Config, home: &Path, output: &Path) -> io::Result<Comman
     if let Some(java) = &config.java_home {
         command.env("JAVA_HOME", java);
     }
-    if let Some(name) = &config.run_as {
-        let user = account(name).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no user `{name}` on this host"),
-            )
-        })?;
+    if let Some(account) = account {
         command
-            .env("HOME", &user.folder)
-            .env("USER", name)
-            .env("LOGNAME", name);
-        if rustix::process::geteuid().as_raw() != user.uid {
-            command.uid(user.uid).gid(user.gid);
-        }
+            .env("HOME", &account.folder)
+            .env("USER", &account.name)
+            .env("LOGNAME", &account.name);
     } else if let Some(folder) = std::env::var_os("HOME") {
         command.env("HOME", folder);
     }
@@ -140,6 +102,38 @@ pub fn command(config: &Config, home: &Path, output: &Path) -> io::Result<Comman
     let file = output_file(output)?;
     command.stdout(file.try_clone()?).stderr(file);
     Ok(command)
+}
+
+/// A shell as the account, with all of the account's groups where `setpriv` can give it them.
+fn shell(account: Option<&Account>) -> Command {
+    let me = rustix::process::geteuid().as_raw();
+    let Some(account) = account.filter(|account| account.uid != me) else {
+        return Command::new(SHELL);
+    };
+    if let Some(setpriv) = account.is_known.then(setpriv).flatten() {
+        let mut command = Command::new(setpriv);
+        command
+            .arg(format!("--reuid={}", account.uid))
+            .arg(format!("--regid={}", account.gid))
+            .args(["--init-groups", "--", SHELL]);
+        return command;
+    }
+    let mut command = Command::new(SHELL);
+    command.uid(account.uid).gid(account.gid);
+    command
+}
+
+/// The `setpriv` of util-linux; that of BusyBox knows no groups.
+fn setpriv() -> Option<&'static str> {
+    let places = ["/usr/bin/setpriv", "/bin/setpriv"];
+    places.into_iter().find(|place| {
+        let asked = Command::new(place)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output();
+        asked.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("util-linux"))
+    })
 }
 
 fn output_file(path: &Path) -> io::Result<File> {
@@ -153,19 +147,64 @@ fn output_file(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::service::account;
+
+    fn config(umask: &str) -> Config {
+        let text = format!(
+            "node = \"n\"\ncoordinator = \"c:1\"\nstate_dir = \"/s\"\nbackup_dir = \"/b\"\n\
+             homes = [\"/opt/w*\"]\n{umask}"
+        );
+        Config::parse(&text).unwrap()
+    }
+
+    /// Runs a start script that tells what it finds, and returns what it told, word by word.
+    fn told(config: &Config, account: Option<&Account>) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let home = folder.path().join("home");
+        fs::create_dir_all(home.join("bin")).unwrap();
+        let script = "umask; id -u; id -g; id -G | tr ' ' ,; tr '\\0' ' ' < /proc/$$/cmdline\n";
+        fs::write(home.join("bin/wso2server.sh"), script).unwrap();
+        let output = folder.path().join("output");
+        let status = command(config, account, &home, &output)
+            .unwrap()
+            .status()
+            .unwrap();
+        let said = fs::read_to_string(&output).unwrap();
+        assert!(status.success(), "{said}");
+        let home = home.to_string_lossy().into_owned();
+        said.split_whitespace()
+            .map(|word| word.replace(&home, "HOME"))
+            .collect()
+    }
 
     #[test]
-    fn account_when_it_is_in_passwd_then_found() {
-        assert_eq!(account("root").unwrap().uid, 0);
-        assert_eq!(account("no-such-user-here"), None);
-        assert_eq!(
-            parse_account("wso2:x:77:88::/home/wso2:/bin/sh", "wso2")
-                .unwrap()
-                .gid,
-            88
-        );
-        assert_eq!(parse_account("wso2x:x:77:88::/home/wso2:/bin/sh", "wso2"), None);
+    fn server_when_started_then_its_files_are_not_private_and_its_command_line_is_the_script() {
+        let (usual, other) = (told(&config(""), None), told(&config("umask = \"027\"\n"), None));
+        assert_eq!((usual[0].as_str(), other[0].as_str()), ("0022", "0027"));
+        assert_eq!(usual[4..], ["/bin/sh", "HOME/bin/wso2server.sh", "start"]);
+    }
+
+    #[test]
+    fn server_when_started_by_root_then_it_runs_as_the_account_with_its_groups() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let stranger = Account {
+            name: "4321".to_owned(),
+            uid: 4321,
+            gid: 4322,
+            folder: "/".to_owned(),
+            is_known: false,
+        };
+        assert_eq!(told(&config(""), Some(&stranger))[1..4], ["4321", "4322", "4322"]);
+        let known = account::account("nobody").unwrap();
+        let said = told(&config(""), Some(&known));
+        assert_eq!(said[1..3], [known.uid.to_string(), known.gid.to_string()]);
+        assert_eq!(said[4..], ["/bin/sh", "HOME/bin/wso2server.sh", "start"]);
     }
 
     #[test]

@@ -56,11 +56,17 @@ impl Drop for Node {
 fn open(root: &Path, coordinator: &Coordinator) -> Arc<Agent> {
     let text = format!(
         "node = \"node-1\"\ncoordinator = \"127.0.0.1:1\"\nstate_dir = \"{0}/state\"\nbackup_dir = \"{0}/backup\"\n\
-         homes = [\"{0}/wso2*\"]\njava_home = \"{0}\"\nunit_dirs = []\ncron_dirs = []\n\
+         homes = [\"{0}/wso2*\"]\njava_home = \"{0}\"\nunit_dirs = []\ncron_dirs = []\n{3}\
          [start.env]\nCARBON_STANDIN = \"{1}\"\nCARBON_STANDIN_OWNER = \"{2}\"\nCARBON_STANDIN_WRITE_INTERVAL_MS = \"0\"\n",
         root.display(),
         server_program().display(),
         std::process::id(),
+        // Whoever runs the tests owns the homes; root has to be named.
+        if rustix::process::geteuid().is_root() {
+            "run_as = \"root\"\n"
+        } else {
+            ""
+        },
     );
     let agent = Agent::open(Config::parse(&text).unwrap()).unwrap();
     agent

@@ -145,3 +145,18 @@ fn home_when_links_lead_out_of_it_then_problems_and_nothing_told_of_what_is_ther
         assert!(facts.problems.iter().any(told), "{place}: {:?}", facts.problems);
     }
 }
+
+#[test]
+fn home_when_its_server_would_run_as_root_unasked_then_a_problem() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("wso2dss");
+    put(&home, "bin/wso2server.sh", "#!/bin/sh\n");
+    let asked = |facts: &HomeFacts| facts.problems.iter().any(|problem| problem.contains("`run_as`"));
+    let mut config = config(root.path());
+    assert!(!asked(&look_by(&config, &home)));
+    config.run_as = None;
+    assert!(asked(&look_by(&config, &home)));
+}
