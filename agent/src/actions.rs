@@ -52,7 +52,7 @@ pub async fn perform(task: &Task) -> StepOutcome {
         },
         NodeAction::HoldServer { home } => match undo {
             false => hold_server::perform(task, home).await,
-            true => release_hold::perform(task, home).await,
+            true => release_hold::undo_hold(task, home).await,
         },
         NodeAction::StopServer {
             home,
@@ -74,7 +74,7 @@ pub async fn perform(task: &Task) -> StepOutcome {
         } if !undo => prove_ready::perform(task, home, *timeout_secs, admin.as_ref()).await,
         NodeAction::ReleaseHold { home } => match undo {
             false => release_hold::perform(task, home).await,
-            true => hold_server::perform(task, home).await,
+            true => hold_server::keep_down(task, home).await,
         },
         NodeAction::Smoke { home, admin, prefix } => match undo {
             false => Box::pin(smoke::perform(task, home, admin, prefix)).await,

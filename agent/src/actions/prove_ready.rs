@@ -1,6 +1,7 @@
 //! Waits until a server is up, and proves it: the "started" line past the offset noted before the start, the
 //! process, the https port, and `ServerAdmin` if there is an account to ask it with (carbon-facts.md section 4).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -35,8 +36,6 @@ pub(super) async fn perform(
     timeout_secs: u32,
     admin: Option<&AdminAccess>,
 ) -> StepOutcome {
-    let home = task.home(home)?;
-    let limit = Duration::from_secs(u64::from(timeout_secs));
     let account = match admin {
         Some(admin) => Some(Account {
             user: admin.user.clone(),
@@ -44,7 +43,28 @@ pub(super) async fn perform(
         }),
         None => None,
     };
-    let mut wait = Waiting::new(task, home)?;
+    prove(task, home, timeout_secs, account, BTreeSet::new()).await
+}
+
+/// Proves a server that was started again: those that had been asked to stop are not it, whatever they logged.
+pub(super) async fn again(
+    task: &Task,
+    home: &str,
+    timeout_secs: u32,
+    dying: BTreeSet<Process>,
+) -> StepOutcome {
+    prove(task, home, timeout_secs, None, dying).await
+}
+
+async fn prove(
+    task: &Task,
+    home: &str,
+    timeout_secs: u32,
+    account: Option<Account>,
+    dying: BTreeSet<Process>,
+) -> StepOutcome {
+    let mut wait = Waiting::new(task, task.home(home)?, dying)?;
+    let limit = Duration::from_secs(u64::from(timeout_secs));
     let began = Instant::now();
     loop {
         if let Some(receipt) = wait.look(task, account.as_ref()).await? {
@@ -62,6 +82,8 @@ pub(super) async fn perform(
 
 struct Waiting {
     home: PathBuf,
+    /// Processes that are not the server waited for.
+    dying: BTreeSet<Process>,
     tail: LogTail,
     started_line: Option<String>,
     without_process: Option<Instant>,
@@ -70,7 +92,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(task: &Task, home: PathBuf) -> Result<Self, StepError> {
+    fn new(task: &Task, home: PathBuf, dying: BTreeSet<Process>) -> Result<Self, StepError> {
         let mark = match StartRecord::read(&task.agent.config.state_dir, &home) {
             Some(record) => record.log,
             None => {
@@ -80,6 +102,7 @@ impl Waiting {
         Ok(Self {
             tail: LogTail::new(&home, mark),
             home,
+            dying,
             started_line: None,
             without_process: None,
             missing: String::new(),
@@ -129,9 +152,8 @@ impl Waiting {
 
     async fn server(&mut self, task: &Task) -> Result<Option<Process>, StepError> {
         let home = self.home.clone();
-        let found = task
-            .blocking(move |_, _| Ok(carbon::find(&home).servers.first().copied()))
-            .await?;
+        let found = task.blocking(move |_, _| Ok(carbon::find(&home).servers)).await?;
+        let found = found.into_iter().find(|server| !self.dying.contains(server));
         if found.is_some() {
             self.without_process = None;
             return Ok(found);

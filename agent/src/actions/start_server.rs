@@ -12,10 +12,10 @@ use super::{hold_server, stop_server};
 use crate::durable;
 use crate::fault;
 use crate::service::account::{self, Account};
-use crate::service::carbon::{self, Process};
+use crate::service::carbon::{self, HomeProcesses, Process};
 use crate::service::guard::{self, GuardState};
 use crate::service::inside::Inside;
-use crate::service::log;
+use crate::service::log::{self, LogMark};
 use crate::service::start::{self, StartRecord};
 use crate::task::Task;
 
@@ -25,14 +25,37 @@ const APPEAR: Duration = Duration::from_secs(60);
 /// With neither server nor start script for this long, the server has come and gone.
 const NOTHING: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
-/// When a start is undone, the new server gets this long before it is killed: nobody uses it.
-const UNDO_GRACE: Duration = Duration::from_secs(180);
+/// When a step is undone, a server that has to go gets this long before it is killed: nobody uses it.
+pub(super) const UNDO_GRACE: Duration = Duration::from_secs(180);
+
+/// Whose server may be there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accept {
+    /// Only one that this run has started.
+    OwnStart,
+    /// Whichever serves the home.
+    Any,
+}
 
 pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
+    start(task, home, Accept::OwnStart).await
+}
+
+/// Starts the server of a home that served before this run; one that runs already is as good.
+pub(super) async fn bring_back(task: &Task, home: &str) -> StepOutcome {
+    start(task, home, Accept::Any).await
+}
+
+async fn start(task: &Task, home: &str, accept: Accept) -> StepOutcome {
     let home = task.home(home)?;
-    let agent = &task.agent;
-    agent.holds.check_owner(&home, task.command.id.run)?;
-    if let Some(server) = server_of(task, &home).await? {
+    let (agent, run_id) = (&task.agent, task.command.id.run);
+    agent.holds.check_owner(&home, run_id)?;
+    let found = look(task, &home).await?;
+    let own = StartRecord::read(&agent.config.state_dir, &home).filter(|record| record.run == run_id);
+    if let (Some(process), None, Accept::OwnStart) = (found.all().next(), &own, accept) {
+        return Err(not_ours(&home, process));
+    }
+    if let Some(server) = found.servers.first() {
         release(task, &home).await?;
         return Ok(Receipt::new()
             .with("pid", server.pid)
@@ -41,27 +64,25 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     java(task)?;
     let account = account::of_server(&agent.config, &home)?;
     let began = Instant::now();
-    let mark = log::mark(&home).map_err(|error| fault::io("look at", &log::path(&home), &error))?;
-    let record = StartRecord {
-        home: home.clone(),
-        run: task.command.id.run,
-        log: mark,
+    // The script is at work already when the agent died right after running it. Twice would be two servers.
+    let launching = !found.launchers.is_empty();
+    let mark = match own.filter(|_| launching) {
+        Some(record) => record.log,
+        None => record_start(task, &home)?,
     };
-    record
-        .write(&agent.config.state_dir)
-        .map_err(|error| fault::io("record the start in", &agent.config.state_dir, &error))?;
-    task.note(
-        "was_held",
-        if agent.holds.get(&home).is_some() {
-            "yes"
-        } else {
-            "no"
-        },
-    )?;
-    let stale = remove_stale_pid_file(&home)?;
+    remember_hold(task, &home)?;
+    let stale = if launching {
+        None
+    } else {
+        remove_stale_pid_file(&home)?
+    };
     release(task, &home).await?;
     let output = output_path(task)?;
-    let started = run(task, account.as_ref(), &home, &output).await;
+    let started = if launching {
+        appear(task, &home, None, &output).await
+    } else {
+        run(task, account.as_ref(), &home, &output).await
+    };
     let server = match started {
         Ok(server) => server,
         Err(error) => {
@@ -84,6 +105,41 @@ pub(super) async fn perform(task: &Task, home: &str) -> StepOutcome {
     })
 }
 
+fn not_ours(home: &Path, process: Process) -> StepError {
+    StepError::new(
+        ErrorCode::AlreadyExists,
+        format!("the server of `{}` was not started", home.display()),
+        format!(
+            "the server is already running (pid {}), and this run did not start it",
+            process.pid
+        ),
+        "find out who started it, stop it, then retry the step",
+    )
+}
+
+/// Remembers where the log stands before the start.
+fn record_start(task: &Task, home: &Path) -> Result<LogMark, StepError> {
+    let state_dir = &task.agent.config.state_dir;
+    let record = StartRecord {
+        home: home.to_owned(),
+        run: task.command.id.run,
+        log: log::mark(home).map_err(|error| fault::io("look at", &log::path(home), &error))?,
+    };
+    record
+        .write(state_dir)
+        .map_err(|error| fault::io("record the start in", state_dir, &error))?;
+    Ok(record.log)
+}
+
+/// Notes once whether the home was held: after a crash behind the release the hold is gone.
+fn remember_hold(task: &Task, home: &Path) -> Result<(), StepError> {
+    if task.noted("was_held").is_some() {
+        return Ok(());
+    }
+    let held = task.agent.holds.get(home).is_some();
+    task.note("was_held", if held { "yes" } else { "no" })
+}
+
 async fn run(
     task: &Task,
     account: Option<&Account>,
@@ -93,11 +149,21 @@ async fn run(
     let command = start::command(&task.agent.config, account, home, output)
         .map_err(|error| fault::io("write the output of the start to", output, &error))?;
     let status = script(task, command, home).await?;
+    appear(task, home, Some(status), output).await
+}
+
+/// Waits for the server that a start script brings up. The script's status is not known when an earlier try of this
+/// command had run it.
+async fn appear(
+    task: &Task,
+    home: &Path,
+    status: Option<ExitStatus>,
+    output: &Path,
+) -> Result<Process, StepError> {
     let deadline = Instant::now() + APPEAR;
     let mut nothing_since = Instant::now();
     loop {
-        let looked = home.to_owned();
-        let found = task.blocking(move |_, _| Ok(carbon::find(&looked))).await?;
+        let found = look(task, home).await?;
         if let Some(server) = found.servers.first() {
             return Ok(*server);
         }
@@ -106,7 +172,8 @@ async fn run(
         }
         // The script stays as the server's parent; without it nothing will come any more.
         let gone = nothing_since.elapsed() >= NOTHING;
-        if gone || Instant::now() >= deadline || !status.success() {
+        let failed = status.is_some_and(|status| !status.success());
+        if gone || failed || Instant::now() >= deadline {
             return Err(not_started(home, status, output));
         }
         task.pause(LOOK, "the server was started").await?;
@@ -142,7 +209,8 @@ async fn script(task: &Task, mut command: Command, home: &Path) -> Result<ExitSt
     }
 }
 
-fn not_started(home: &Path, status: ExitStatus, output: &Path) -> StepError {
+fn not_started(home: &Path, status: Option<ExitStatus>, output: &Path) -> StepError {
+    let ended = status.map_or_else(|| "unseen".to_owned(), |status| format!("with {status}"));
     let said = fs::read(output).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let last: Vec<String> = said.lines().rev().take(10).map(log::mask).collect();
@@ -152,7 +220,7 @@ fn not_started(home: &Path, status: ExitStatus, output: &Path) -> StepError {
         ErrorCode::NotReady,
         format!("the server of `{}` did not start", home.display()),
         format!(
-            "no process of this home appeared or stayed; the script ended with {status} and said: {}. The log ends: \
+            "no process of this home appeared or stayed; the script ended {ended} and said: {}. The log ends: \
              {logged}",
             last.join(" | ")
         ),
@@ -186,10 +254,9 @@ fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
     Ok(Some(pid))
 }
 
-async fn server_of(task: &Task, home: &Path) -> Result<Option<Process>, StepError> {
+async fn look(task: &Task, home: &Path) -> Result<HomeProcesses, StepError> {
     let home = home.to_owned();
-    task.blocking(move |_, _| Ok(carbon::find(&home).servers.first().copied()))
-        .await
+    task.blocking(move |_, _| Ok(carbon::find(&home))).await
 }
 
 async fn release(task: &Task, home: &Path) -> Result<(), StepError> {
@@ -217,7 +284,7 @@ async fn hold_again(task: &Task, home: &Path) -> Result<(), StepError> {
     if task.noted("was_held").as_deref() != Some("yes") {
         return Ok(());
     }
-    hold_server::perform(task, &home.to_string_lossy())
+    hold_server::keep_down(task, &home.to_string_lossy())
         .await
         .map(drop)
 }
@@ -241,7 +308,7 @@ pub(super) async fn undo(task: &Task, home: &str) -> StepOutcome {
     let real = task.home(home)?;
     let stopping = task.agent.holds.stopping(&real);
     if task.noted("was_held").as_deref() != Some("no") {
-        hold_server::perform(task, home).await?;
+        hold_server::keep_down(task, home).await?;
     }
     let receipt = stop_server::end(task, &real, UNDO_GRACE, true).await?;
     drop(stopping);

@@ -1,13 +1,14 @@
 //! Stops the server of a home and holds it: hold first, then SIGTERM by process handle, wait, and only then
 //! SIGKILL if the plan says so. Pid files and exit codes are not believed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cutover_proto::ids::RunId;
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
-use super::{hold_server, prove_ready, start_server};
+use super::{hold_server, prove_ready, release_hold, start_server};
 use crate::fault;
 use crate::service::account;
 use crate::service::carbon::{self, HomeProcesses, Process};
@@ -27,6 +28,8 @@ const RESTART_SECS: u32 = 600;
 
 pub(super) async fn perform(task: &Task, home: &str, grace_secs: u32, kill: bool) -> StepOutcome {
     let home = task.home(home)?;
+    // Before anything is noted: the undo of a stop that another run's hold refused must start nothing.
+    task.agent.holds.check_owner(&home, task.command.id.run)?;
     // A server that may not be started again must not be stopped either: the undo could not bring it back.
     account::of_server(&task.agent.config, &home)?;
     let before = look(task, &home).await?;
@@ -52,6 +55,32 @@ fn remember(task: &Task, before: &HomeProcesses) -> Result<(), StepError> {
     }
     let running = !before.servers.is_empty();
     task.note("was_running", if running { "yes" } else { "no" })
+}
+
+/// Notes which processes were asked to stop, before they are: until each is gone it is a server that is dying, and
+/// must not be taken for one that runs.
+fn remember_signalled(task: &Task, found: &HomeProcesses) -> Result<(), StepError> {
+    let mut all = signalled(task);
+    all.extend(found.all());
+    let words: Vec<String> = all
+        .iter()
+        .map(|process| format!("{}:{}", process.pid, process.started_ticks))
+        .collect();
+    task.note("signalled", &words.join(" "))
+}
+
+fn signalled(task: &Task) -> BTreeSet<Process> {
+    let noted = task.noted("signalled").unwrap_or_default();
+    let words = noted.split_ascii_whitespace();
+    words
+        .filter_map(|word| {
+            let (pid, ticks) = word.split_once(':')?;
+            Some(Process {
+                pid: pid.parse().ok()?,
+                started_ticks: ticks.parse().ok()?,
+            })
+        })
+        .collect()
 }
 
 async fn look(task: &Task, home: &Path) -> Result<HomeProcesses, StepError> {
@@ -108,6 +137,7 @@ pub(super) async fn end(task: &Task, home: &Path, grace: Duration, kill: bool) -
         if found.is_empty() {
             break;
         }
+        remember_signalled(task, &found)?;
         for server in &found.servers {
             ending.server(task, *server).await?;
         }
@@ -261,6 +291,9 @@ fn signal_failed(process: Process, home: &Path, error: &std::io::Error) -> StepE
 /// Releases the hold, and starts the server again if this step had stopped it.
 pub(super) async fn undo(task: &Task, home: &str) -> StepOutcome {
     let real = task.home(home)?;
+    if let Some(left_alone) = release_hold::held_by_other(task, &real) {
+        return Ok(left_alone);
+    }
     if task.noted("was_running").as_deref() != Some("yes") {
         let (agent, run) = (task.agent.clone(), task.command.id.run);
         let was_held = task.blocking(move |_, _| agent.holds.release(&real, run)).await?;
@@ -268,9 +301,25 @@ pub(super) async fn undo(task: &Task, home: &str) -> StepOutcome {
             .with("was_held", was_held)
             .with("started", "no: no server ran before the step"));
     }
-    let started = start_server::perform(task, home).await?;
-    let ready = prove_ready::perform(task, home, RESTART_SECS, None).await?;
+    let signalled = signalled(task);
+    end_signalled(task, &real, &signalled).await?;
+    let started = start_server::bring_back(task, home).await?;
+    let ready = prove_ready::again(task, home, RESTART_SECS, signalled).await?;
     let mut receipt = started;
     receipt.evidence.extend(ready.evidence);
     Ok(receipt)
+}
+
+/// Waits for a server that was asked to stop and is not gone yet: it will not serve again.
+async fn end_signalled(task: &Task, home: &Path, signalled: &BTreeSet<Process>) -> Result<(), StepError> {
+    if look(task, home)
+        .await?
+        .all()
+        .any(|process| signalled.contains(&process))
+    {
+        let stopping = task.agent.holds.stopping(home);
+        end(task, home, start_server::UNDO_GRACE, true).await?;
+        drop(stopping);
+    }
+    Ok(())
 }

@@ -139,3 +139,18 @@ pub(crate) fn again(command: &Command, attempt: u32) -> Command {
 pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
+
+/// The same command, of another run.
+pub(crate) fn of_other_run(command: &Command) -> Command {
+    Command {
+        id: CommandId {
+            run: other_run(),
+            ..command.id.clone()
+        },
+        ..command.clone()
+    }
+}
+
+pub(crate) fn other_run() -> RunId {
+    RunId::new(Uuid::from_u128(8))
+}

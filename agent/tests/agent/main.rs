@@ -10,6 +10,8 @@ mod command_line;
 mod coordinator;
 mod edits;
 mod fixture;
+mod holds;
 mod outside;
+mod restarts;
 mod servers;
 mod session;

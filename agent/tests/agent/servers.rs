@@ -57,7 +57,7 @@ pub(crate) fn running(home: &str) -> usize {
     carbon::find(Path::new(home)).servers.len()
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..600 {
         if holds() {
             return;
@@ -67,7 +67,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     panic!("not in time: {what}");
 }
 
-async fn up(session: &mut Session, home: &str) {
+pub(crate) async fn up(session: &mut Session, home: &str) {
     session.run(&command("up@n", start(home))).await.unwrap();
     session.run(&command("ready@n", ready(home, 60))).await.unwrap();
 }
