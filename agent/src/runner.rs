@@ -56,28 +56,47 @@ impl Running {
 /// Takes a command. One that is at work already is not started twice; a refusal or a stored result goes to the
 /// outbox; anything else is carried out in the background, whatever becomes of the connection.
 pub fn accept(agent: &Arc<Agent>, command: Command) {
-    match agent.ledger.check(&command) {
+    match claim(agent, &command) {
         Err(refused) => {
             warn!(command = %command.id, code = %refused.code, "command refused");
             agent.outbox.answer(command.id, Err(refused));
         }
-        Ok(Known::Done(outcome)) => agent.outbox.answer(command.id, outcome),
-        Ok(Known::New | Known::Begun) => start(agent, command),
+        Ok(Claim::AtWork) => {}
+        Ok(Claim::Done(outcome)) => agent.outbox.answer(command.id, outcome),
+        Ok(Claim::Ours(job)) => start(agent, command, job),
     }
 }
 
-fn start(agent: &Arc<Agent>, command: Command) {
-    let job = Job {
-        cancel: agent.shutdown.child_token(),
-        progress: Arc::default(),
-    };
-    {
-        let mut running = agent.running.lock();
-        if running.contains_key(&command.id) {
-            return;
+/// Whose turn a command is.
+#[derive(Debug)]
+enum Claim {
+    /// It is at work, and will report.
+    AtWork,
+    /// It has a result.
+    Done(StepOutcome),
+    /// It is to be carried out, by the caller alone.
+    Ours(Job),
+}
+
+/// Asks the ledger and takes the command in one step. A command leaves the running ones only after its result is in
+/// the ledger: with both questions under one lock it is always in one of the two.
+fn claim(agent: &Agent, command: &Command) -> Result<Claim, StepError> {
+    let mut running = agent.running.lock();
+    match agent.ledger.check(command)? {
+        Known::Done(outcome) => Ok(Claim::Done(outcome)),
+        Known::New | Known::Begun if running.contains_key(&command.id) => Ok(Claim::AtWork),
+        Known::New | Known::Begun => {
+            let job = Job {
+                cancel: agent.shutdown.child_token(),
+                progress: Arc::default(),
+            };
+            running.insert(command.id.clone(), job.clone());
+            Ok(Claim::Ours(job))
         }
-        running.insert(command.id.clone(), job.clone());
     }
+}
+
+fn start(agent: &Arc<Agent>, command: Command, job: Job) {
     info!(command = %command.id, action = command.action.kind(), reason = %command.reason, "command accepted");
     let task = Task {
         agent: Arc::clone(agent),
@@ -226,6 +245,18 @@ mod tests {
     #[test]
     fn outcome_when_it_holds_a_secret_then_masked() {
         let command = Command {
+            secrets: [("file:pw".to_owned(), "hunter2".to_owned())].into(),
+            ..command(NodeAction::Inspect { homes: Vec::new() })
+        };
+        let error = StepError::new(ErrorCode::Io, "hunter2", "x hunter2 y", "hunter2");
+        let text = format!("{:?}", masked(&command, Err(error)));
+        assert!(!text.contains("hunter2") && text.contains("***"), "{text}");
+        let receipt = masked(&command, Ok(Receipt::new().with("line", "pw=hunter2"))).unwrap();
+        assert_eq!(receipt.evidence["line"], "pw=***");
+    }
+
+    fn command(action: NodeAction) -> Command {
+        Command {
             id: CommandId {
                 run: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
                 step: "s".parse().unwrap(),
@@ -235,15 +266,55 @@ mod tests {
             plan_hash: Sha256Hex::of(b"p"),
             epoch: 1,
             deadline_secs: 0,
-            action: NodeAction::Inspect { homes: Vec::new() },
-            secrets: [("file:pw".to_owned(), "hunter2".to_owned())].into(),
+            action,
+            secrets: BTreeMap::new(),
             reason: String::new(),
-        };
-        let error = StepError::new(ErrorCode::Io, "hunter2", "x hunter2 y", "hunter2");
-        let text = format!("{:?}", masked(&command, Err(error)));
-        assert!(!text.contains("hunter2") && text.contains("***"), "{text}");
-        let receipt = masked(&command, Ok(Receipt::new().with("line", "pw=hunter2"))).unwrap();
-        assert_eq!(receipt.evidence["line"], "pw=***");
+        }
+    }
+
+    /// Waits until a thread sleeps.
+    fn until_asleep(thread: &std::path::Path) {
+        let path = std::path::Path::new("/proc").join(thread).join("stat");
+        for _ in 0..1000 {
+            let stat = std::fs::read_to_string(&path).unwrap();
+            if stat.rsplit(") ").next().unwrap().starts_with('S') {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("it never came to the lock");
+    }
+
+    #[tokio::test]
+    async fn command_when_it_ends_while_it_comes_again_then_answered_and_not_done_twice() {
+        let root = tempfile::tempdir().unwrap();
+        let text = format!(
+            "node = \"n\"\ncoordinator = \"127.0.0.1:1\"\nstate_dir = \"{0}/state\"\nbackup_dir = \"{0}/backup\"\n\
+             homes = [\"{0}/wso2*\"]\n",
+            root.path().display()
+        );
+        let agent = Agent::open(crate::config::Config::parse(&text).unwrap()).unwrap();
+        let command = command(NodeAction::Inspect { homes: Vec::new() });
+        agent.ledger.see_epoch(1).unwrap();
+        agent.ledger.begin(&command).unwrap();
+        // The first one is at its end: the lock is held, as when it leaves the running ones.
+        let running = agent.running.lock();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (second, repeated) = (Arc::clone(&agent), command.clone());
+        let handle = tokio::runtime::Handle::current();
+        let thread = std::thread::spawn(move || {
+            let _runtime = handle.enter();
+            sender
+                .send(std::fs::read_link("/proc/thread-self").unwrap())
+                .unwrap();
+            accept(&second, repeated);
+        });
+        until_asleep(&receiver.recv().unwrap());
+        agent.ledger.finish(&command.id, &Ok(Receipt::new())).unwrap();
+        drop(running);
+        thread.join().unwrap();
+        assert_eq!(agent.outbox.take_answers(), [(command.id, Ok(Receipt::new()))]);
+        assert!(agent.tasks.is_empty() && agent.running.progress().is_empty());
     }
 
     #[test]
