@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use cutover_files::unpack::{UnpackError, UnpackReport, UnpackRequest, unpack_zip};
+use cutover_files::unpack::{UnpackError, UnpackReport, UnpackRequest, partial, unpack_zip};
 use cutover_files::{Cancel, NoProgress, Progress, remove, space, tree};
 use cutover_proto::crash;
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -233,7 +233,8 @@ pub(super) async fn undo(task: &Task, home: &str) -> StepOutcome {
     let waiting = task.clone();
     waiting
         .blocking(move |_, _| {
-            let mut removed = clear(&staging(&task, &home))?;
+            let staging = staging(&task, &home);
+            let mut removed = clear(&staging)? + clear(&partial(&staging))?;
             let made = task.noted("made");
             if home.exists() && made.is_some_and(|made| inode(&home).is_ok_and(|now| now == made)) {
                 if let Some(process) = carbon::find(&home).all().next() {

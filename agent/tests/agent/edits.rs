@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use cutover_agent::durable;
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::report::ErrorCode;
 use cutover_proto::step::{BlobRef, ConfigValue, NodeAction, SecretRef, XmlEdit};
@@ -244,6 +245,14 @@ async fn distribution_when_unpacked_and_undone_then_only_what_was_made_goes() {
         .unwrap();
     assert!(kept.evidence["home_removed"].starts_with("no"));
     assert!(home.exists());
+    // What a kill in the middle of a try leaves.
+    let key = durable::key(&format!("{}/{}", first.id.run, first.id.step));
+    put(
+        &node.root,
+        &format!("..cutover-unpack-{key}.cutover-part/bin/half"),
+        b"",
+    );
+    put(&node.root, &format!(".cutover-unpack-{key}/bin/whole"), b"");
     session.run(&undo(&first)).await.unwrap();
     assert!(!home.exists());
     session.run(&again(&undo(&first), 2)).await.unwrap();
