@@ -40,7 +40,7 @@ const PLACES: [&str; 3] = ["before-intent", "after-intent", "after-effect"];
 fn can_crash(test: &str) -> Result<bool> {
     let can = Binaries::find()?.have_crash_points()?;
     if !can {
-        println!("skipped: {test}: the programs have no crash points; run `cargo xtask test`");
+        crate::support::skipped(test, "the programs have no crash points; run `cargo xtask test`");
     }
     Ok(can)
 }

@@ -334,8 +334,9 @@ impl SmallDisk {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            println!(
-                "skipped: full_disk_during_a_backup: this machine does not allow a small file system to be mounted"
+            crate::support::skipped(
+                "full_disk_during_a_backup",
+                "no small file system can be mounted here",
             );
             return Ok(None);
         }
