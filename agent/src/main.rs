@@ -26,7 +26,7 @@ const RUN_AS_OWNER: &str = "as the agent, or as the owner of each home when the 
 const EXAMPLES: &str = "\
 Examples:
   cutover-agent check                                 Check the policy file and show what it allows
-  cutover-agent enroll --token-file /root/dss-1.token Enrol this host once, with a token of `cutover node token`
+  cutover-agent enroll --token-file dss-1.token       Enrol this host once, with a token of `cutover node token`
   cutover-agent run                                   Serve the coordinator until SIGTERM
 
 Exit codes: 0 done, 1 failed, 2 bad input.";
