@@ -301,6 +301,14 @@ impl Fleet {
     /// When there is no plan, or it is refused.
     pub fn apply(&mut self) -> Result<String> {
         self.plan()?.expect(0)?;
+        self.apply_planned()
+    }
+
+    /// Starts the run of the plan that was made before; its id.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn apply_planned(&mut self) -> Result<String> {
         let plan = self.plan_file();
         let outcome = self.cli.run(&["--json", "apply", &plan, "--yes"])?;
         if outcome.code == 0 {
@@ -315,7 +323,7 @@ impl Fleet {
         self.wait_connected()?;
         match self.cli.view("dss-prod") {
             Ok(view) => Ok(view.id.to_string()),
-            Err(_) => self.apply(),
+            Err(_) => self.apply_planned(),
         }
     }
 

@@ -53,11 +53,19 @@ fn spec(engine: EngineKind) -> FleetSpec {
     }
 }
 
-/// Upgrades a fleet whose services die at the points, once each.
-fn upgrade_through(mut fleet: Fleet, order: Order, plans: &[CrashPlan]) -> Result<()> {
+/// Starts a fleet and makes its plan. Planning has every agent look at its homes, so it comes before the points are
+/// armed: they are to kill in the run.
+fn planned(engine: EngineKind, order: Order) -> Result<Fleet> {
+    let mut fleet = Fleet::start(&spec(engine))?;
     fleet.upgrade.order = order;
+    fleet.plan()?.expect(0)?;
+    Ok(fleet)
+}
+
+/// Upgrades a planned fleet whose services die at the points, once each.
+fn upgrade_through(mut fleet: Fleet, plans: &[CrashPlan]) -> Result<()> {
     let before = Evidence::before(&fleet)?;
-    let run = fleet.apply()?;
+    let run = fleet.apply_planned()?;
     let view = fleet.finish(&run, LIMIT)?;
     for plan in plans {
         ensure!(
@@ -89,13 +97,13 @@ fn coordinator_dies(
     if !can_crash(test)? {
         return Ok(());
     }
-    let mut fleet = Fleet::start(&spec(engine))?;
+    let mut fleet = planned(engine, order)?;
     let plan = CrashPlan::every(&fleet.root().join("crashed"), places, actions)?;
     plan.arm(&mut fleet.coordinator.service);
     fleet.coordinator.service.kill();
     fleet.tend()?;
     fleet.wait_connected()?;
-    upgrade_through(fleet, order, &[plan])
+    upgrade_through(fleet, &[plan])
 }
 
 #[test]
@@ -140,7 +148,7 @@ fn agent_at_every_action() -> Result<()> {
     if !can_crash("agent_at_every_action")? {
         return Ok(());
     }
-    let mut fleet = Fleet::start(&spec(EngineKind::MariaDb))?;
+    let mut fleet = planned(EngineKind::MariaDb, Order::Guide)?;
     let places = ["before-intent", "after-intent", "after-effect", "after-result"];
     let mut plans = Vec::new();
     let root = fleet.root().to_owned();
@@ -152,7 +160,7 @@ fn agent_at_every_action() -> Result<()> {
     }
     fleet.tend()?;
     fleet.wait_connected()?;
-    upgrade_through(fleet, Order::Guide, &plans)
+    upgrade_through(fleet, &plans)
 }
 
 /// Both die while a run is taken back.
