@@ -380,3 +380,17 @@ fn site_value_when_it_names_node_and_label_then_each_node_gets_its_own() {
         plan.contains("n1.east.example/${carbon.home}") && plan.contains("n2.west.example/${carbon.home}")
     );
 }
+
+#[test]
+fn node_when_changed_since_the_plan_then_its_essentials_differ_and_a_stopped_server_is_no_change() {
+    let mut world = World::new();
+    let planned = world.good().inventory;
+    let homes = ["/opt/n1/old".to_owned(), "/opt/n1/new".to_owned()];
+    let now = |world: &World| essentials(world.nodes[0].facts.as_ref().unwrap(), &homes);
+    let name = world.nodes[0].name.clone();
+    world.home(0, 0).bytes += 1;
+    world.home(0, 0).server = None;
+    assert_eq!(now(&world), planned[&name]);
+    world.home(0, 0).datasources[0].url = "jdbc:mysql://db1:3306/OTHER".into();
+    assert_ne!(now(&world), planned[&name]);
+}

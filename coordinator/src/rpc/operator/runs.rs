@@ -380,3 +380,46 @@ fn progress_message(progress: StepProgress) -> pb::StepProgress {
         total_items: progress.items.1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::plan::DatabaseAddress;
+    use cutover_proto::step::SecretRef;
+
+    use super::*;
+    use crate::engine::testing::plan;
+
+    fn on(node: &str, production: &str, staging: &str) -> Plan {
+        let address = || DatabaseAddress {
+            url: String::new(),
+            password: SecretRef(String::new()),
+        };
+        let database = PlanDatabase {
+            name: node.to_owned(),
+            datasource: String::new(),
+            engine: "mysql".into(),
+            production: address(),
+            staging: address(),
+            application: None,
+            scripts: Vec::new(),
+            scripts_why: String::new(),
+            production_identity: production.into(),
+            staging_identity: staging.into(),
+        };
+        Plan {
+            nodes: vec![node.parse().unwrap()],
+            databases: vec![database],
+            ..plan()
+        }
+    }
+
+    #[test]
+    fn runs_when_they_share_a_node_or_a_database_under_any_name_then_they_overlap() {
+        let open = on("n1", "p", "s");
+        assert_eq!(overlap(&on("n1", "a", "b"), &open).as_deref(), Some("node n1"));
+        assert_eq!(overlap(&on("n2", "p", "b"), &open).as_deref(), Some("database p"));
+        // The staging of one run is the production of the other.
+        assert_eq!(overlap(&on("n2", "s", "b"), &open).as_deref(), Some("database s"));
+        assert_eq!(overlap(&on("n2", "a", "b"), &open), None);
+    }
+}
