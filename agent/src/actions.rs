@@ -38,7 +38,7 @@ pub async fn perform(task: &Task) -> StepOutcome {
             false => backup_home::perform(task, home, name).await,
             true => Ok(Receipt::new().with("kept", name)),
         },
-        NodeAction::CopyTree { from, to, path } => match undo {
+        NodeAction::CopyTree { from, to, path, .. } => match undo {
             false => copy_tree::perform(task, from, to, path).await,
             true => files::undo_copy(task, to).await,
         },
@@ -46,7 +46,9 @@ pub async fn perform(task: &Task) -> StepOutcome {
             false => carry_files::perform(task, from, to, patterns).await,
             true => files::undo_copy(task, to).await,
         },
-        NodeAction::EditXml { home, file, edits } => match undo {
+        NodeAction::EditXml {
+            home, file, edits, ..
+        } => match undo {
             false => edit_xml::perform(task, home, file, edits).await,
             true => edit_xml::undo(task, home, file).await,
         },
@@ -80,7 +82,16 @@ pub async fn perform(task: &Task) -> StepOutcome {
             false => Box::pin(smoke::perform(task, home, admin, prefix)).await,
             true => Box::pin(smoke::undo(task, home, admin, prefix)).await,
         },
-        NodeAction::Inspect { .. } | NodeAction::ProveStopped { .. } | NodeAction::ProveReady { .. } => {
+        NodeAction::CompareConfig { .. } if !undo => Err(cutover_proto::report::StepError::new(
+            cutover_proto::report::ErrorCode::Internal,
+            "configurations can't be compared",
+            "this agent does not know how",
+            "upgrade the agent",
+        )),
+        NodeAction::CompareConfig { .. }
+        | NodeAction::Inspect { .. }
+        | NodeAction::ProveStopped { .. }
+        | NodeAction::ProveReady { .. } => {
             Ok(Receipt::new().with("undo", "it changed nothing, so there is nothing to take back"))
         }
     }

@@ -42,13 +42,14 @@ pub struct Config {
 }
 
 /// Every kind of action that a policy can allow.
-pub const ACTION_KINDS: [&str; 13] = [
+pub const ACTION_KINDS: [&str; 14] = [
     "inspect",
     "unpack",
     "backup-home",
     "copy-tree",
     "carry-files",
     "edit-xml",
+    "compare-config",
     "hold-server",
     "stop-server",
     "prove-stopped",

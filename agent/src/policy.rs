@@ -57,6 +57,7 @@ impl Policy {
             }
             NodeAction::BackupHome { name, .. } => file_name(name),
             NodeAction::Inspect { .. }
+            | NodeAction::CompareConfig { .. }
             | NodeAction::Unpack { .. }
             | NodeAction::HoldServer { .. }
             | NodeAction::StopServer { .. }
@@ -257,6 +258,8 @@ mod tests {
                 from: home.clone(),
                 to: home.clone(),
                 path: path.to_owned(),
+                protect: false,
+                overwrite: Vec::new(),
             };
             assert_eq!(
                 code(policy.check(&copy)),
@@ -266,6 +269,7 @@ mod tests {
             let edit = NodeAction::EditXml {
                 home: home.clone(),
                 file: path.to_owned(),
+                elsewhere: Vec::new(),
                 edits: Vec::new(),
             };
             assert_eq!(

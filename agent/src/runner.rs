@@ -9,7 +9,7 @@ use std::time::Duration;
 use cutover_proto::convert::Command;
 use cutover_proto::crash;
 use cutover_proto::ids::{CommandId, Direction};
-use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+use cutover_proto::report::{ErrorCode, StepError, StepOutcome};
 use cutover_proto::step::NodeAction;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -215,9 +215,9 @@ fn masked(command: &Command, outcome: StepOutcome) -> StepOutcome {
         }
     };
     match outcome {
-        Ok(Receipt { mut evidence, facts }) => {
-            evidence.values_mut().for_each(hide);
-            Ok(Receipt { evidence, facts })
+        Ok(mut receipt) => {
+            receipt.evidence.values_mut().for_each(hide);
+            Ok(receipt)
         }
         Err(mut error) => {
             [&mut error.what, &mut error.why, &mut error.next]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{NodeName, RunId};
+use crate::ids::{NodeName, RunId, Sha256Hex};
 
 /// Everything an agent reports about its node. Schema `node-facts/1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +66,91 @@ pub struct HomeFacts {
     pub free_bytes: u64,
     /// Whether Secure Vault is set up (`conf/security/secret-conf.properties`).
     pub secure_vault: bool,
+    /// How secrets are kept.
+    #[serde(default)]
+    pub secrets: SecretFacts,
+    /// Databases named outside of the data source files: the RSS metadata database of Storage Server 1.0.3 in
+    /// `rss-config.xml`. `name` says what it is for; `jndi` is empty.
+    #[serde(default)]
+    pub other_databases: Vec<DatasourceFacts>,
+    /// What `registry.xml` mounts.
+    #[serde(default)]
+    pub registry_mounts: Vec<MountFacts>,
+    /// `registry.xml` `lastAccessTimeLocation`: where the index notes how far it got.
+    #[serde(default)]
+    pub index_location: Option<String>,
+    /// Configuration files under `repository/conf` (`.xml` and `.properties`), as paths under the home.
+    #[serde(default)]
+    pub config_files: Vec<String>,
+    /// Files under the `servicemetafiles` folders of the super tenant and of every tenant.
+    #[serde(default)]
+    pub service_metadata: u32,
+    /// Whether the SVN deployment synchronizer is on (`carbon.xml` `/Server/DeploymentSynchronizer/Enabled`): it would
+    /// overwrite copied folders.
+    #[serde(default)]
+    pub deployment_synchronizer: bool,
+    /// Files in `conf/datasources` that Carbon loads beside `master-datasources.xml`: a backup left there is live.
+    #[serde(default)]
+    pub extra_datasource_files: Vec<String>,
     /// What would start this server by itself: unit files and cron tables that name the home.
     pub restart_managers: Vec<String>,
     /// What could not be read, and why.
     pub problems: Vec<String>,
+}
+
+/// How a home keeps its secrets (carbon-facts.md section 7).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFacts {
+    /// Aliases in `cipher-text.properties` with an encrypted value.
+    pub aliases: Vec<String>,
+    /// Aliases there whose value still stands in plain (`alias=[plain]`); the values are never reported.
+    pub plain_aliases: Vec<String>,
+    /// Elements with `svns:secretAlias`, as `FILE: PATH`.
+    pub protected: Vec<String>,
+    /// Elements with `encrypted="true"`, as `FILE: PATH`; user stores of the super tenant and of tenants included.
+    pub encrypted: Vec<String>,
+    /// How `cipher-tool.properties` writes paths.
+    pub cipher_paths: Option<CipherPaths>,
+    /// Which of `password-persist`, `password-tmp`, `password` lie in the home.
+    pub password_files: Vec<String>,
+    /// Key stores named by `carbon.xml`, with the hash of the file.
+    pub keystores: Vec<KeystoreFacts>,
+}
+
+/// How `cipher-tool.properties` names files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CipherPaths {
+    /// Carbon 4.2.0: a bare file name (`user-mgt.xml//…`).
+    FileName,
+    /// Carbon 4.4: a path from the home (`repository/conf/user-mgt.xml//…`).
+    FromHome,
+}
+
+/// A key store of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeystoreFacts {
+    /// Path under the home, or the absolute path where it lies outside.
+    pub file: String,
+    /// What it is for: `key store`, `registry key store` or `trust store`.
+    pub role: String,
+    /// Hash of its content; none when it is not there.
+    pub sha256: Option<Sha256Hex>,
+}
+
+/// A mount in `registry.xml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountFacts {
+    /// Path in the registry.
+    pub path: String,
+    /// Path in the registry that it leads to.
+    pub target: String,
+    /// Its `remoteInstance`.
+    pub instance: String,
+    /// The `dbConfig` of that instance.
+    pub db_config: String,
+    /// `cacheId` of that instance (`user@jdbc-url`), which must change with the database; passwords masked.
+    pub cache_id: String,
 }
 
 /// A server process.

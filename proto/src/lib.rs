@@ -4,6 +4,7 @@
 //! coordinator, the agent and the command line work on.
 
 pub mod audit;
+pub mod config;
 pub mod convert;
 pub mod crash;
 pub mod facts;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::ConfigComparison;
 use crate::facts::NodeFacts;
 
 /// Evidence that a step leaves: hashes, counts, positions, process ids. Never a secret.
@@ -16,6 +17,9 @@ pub struct Receipt {
     /// What the agent saw, when it looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Box<NodeFacts>>,
+    /// What the agent found in the configuration, when it compared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Box<ConfigComparison>>,
 }
 
 impl Receipt {

@@ -20,6 +20,23 @@ pub enum ConfigValue {
     Literal(String),
     /// The value of a secret, sent with the command and never stored.
     Secret(SecretRef),
+    /// The value that stands in another home of the same node. The agent reads it there when it edits: it never leaves
+    /// the node, so it may be a secret.
+    Carried(HomeValue),
+    /// The whole element that stands in another home of the same node, with everything in it, put in as a new child
+    /// where the edit's path names an element that the file lacks.
+    Element(HomeValue),
+}
+
+/// A place in a configuration file of a home.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HomeValue {
+    /// The home.
+    pub home: String,
+    /// Path of the file under the home.
+    pub file: String,
+    /// Path of the element or attribute, in the syntax of `cutover-xmledit`.
+    pub path: String,
 }
 
 impl fmt::Display for ConfigValue {
@@ -27,6 +44,12 @@ impl fmt::Display for ConfigValue {
         match self {
             ConfigValue::Literal(text) => write!(f, "`{text}`"),
             ConfigValue::Secret(reference) => write!(f, "the secret {}", reference.0),
+            ConfigValue::Carried(place) => {
+                write!(f, "the value at {} in {}/{}", place.path, place.home, place.file)
+            }
+            ConfigValue::Element(place) => {
+                write!(f, "the element {} of {}/{}", place.path, place.home, place.file)
+            }
         }
     }
 }
@@ -38,6 +61,17 @@ pub struct XmlEdit {
     pub path: String,
     /// What to put there.
     pub value: ConfigValue,
+    /// Whether a file without that element is left as it is; otherwise the element is put in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_if_present: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Content known by its hash, kept by the coordinator and fetched by agents.
@@ -92,6 +126,13 @@ pub enum NodeAction {
         to: String,
         /// Path under both homes.
         path: String,
+        /// Whether what the new home has there already stays: the new version's own artifacts are not overwritten by
+        /// those of the old one (carbon-facts.md section 10.2). What stayed is in the receipt.
+        #[serde(default, skip_serializing_if = "is_false")]
+        protect: bool,
+        /// Patterns of paths under the home that are copied all the same.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        overwrite: Vec<String>,
     },
     /// Copy single files, such as drivers and keystores.
     CarryFiles {
@@ -108,8 +149,24 @@ pub enum NodeAction {
         home: String,
         /// Path of the file under the home.
         file: String,
+        /// Other places where the file may lie instead. Exactly one of all must be there.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        elsewhere: Vec<String>,
         /// The values to set.
         edits: Vec<XmlEdit>,
+    },
+    /// Compare the configuration of an old home with the stock of its version and with the stock of the new one;
+    /// change nothing. The receipt carries [`crate::config::ConfigComparison`].
+    CompareConfig {
+        /// The old home.
+        old: String,
+        /// The old version's distribution. Without it, files of the old home that nobody edited since it was unpacked
+        /// count as stock.
+        old_stock: Option<BlobRef>,
+        /// The new home, when it is unpacked already.
+        new: String,
+        /// The new version's distribution, when it is not.
+        new_stock: Option<BlobRef>,
     },
     /// Promise that the server of a home stays down.
     HoldServer {
@@ -172,6 +229,7 @@ impl NodeAction {
             NodeAction::CopyTree { .. } => "copy-tree",
             NodeAction::CarryFiles { .. } => "carry-files",
             NodeAction::EditXml { .. } => "edit-xml",
+            NodeAction::CompareConfig { .. } => "compare-config",
             NodeAction::HoldServer { .. } => "hold-server",
             NodeAction::StopServer { .. } => "stop-server",
             NodeAction::ProveStopped { .. } => "prove-stopped",
@@ -188,9 +246,18 @@ impl NodeAction {
         match self {
             NodeAction::Inspect { homes } => homes.iter().map(String::as_str).collect(),
             NodeAction::CopyTree { from, to, .. } | NodeAction::CarryFiles { from, to, .. } => vec![from, to],
+            NodeAction::CompareConfig { old, new, .. } => vec![old, new],
+            NodeAction::EditXml { home, edits, .. } => {
+                let mut homes: Vec<&str> = vec![home];
+                homes.extend(edits.iter().filter_map(|edit| match &edit.value {
+                    ConfigValue::Carried(place) | ConfigValue::Element(place) => Some(place.home.as_str()),
+                    ConfigValue::Literal(_) | ConfigValue::Secret(_) => None,
+                }));
+                homes.dedup();
+                homes
+            }
             NodeAction::Unpack { home, .. }
             | NodeAction::BackupHome { home, .. }
-            | NodeAction::EditXml { home, .. }
             | NodeAction::HoldServer { home }
             | NodeAction::StopServer { home, .. }
             | NodeAction::ProveStopped { home }
@@ -209,7 +276,7 @@ impl NodeAction {
                 .iter()
                 .filter_map(|edit| match &edit.value {
                     ConfigValue::Secret(reference) => Some(reference),
-                    ConfigValue::Literal(_) => None,
+                    ConfigValue::Literal(_) | ConfigValue::Carried(_) | ConfigValue::Element(_) => None,
                 })
                 .collect(),
             NodeAction::ProveReady { admin, .. } => admin.iter().map(|a| &a.password).collect(),
@@ -219,6 +286,7 @@ impl NodeAction {
             | NodeAction::BackupHome { .. }
             | NodeAction::CopyTree { .. }
             | NodeAction::CarryFiles { .. }
+            | NodeAction::CompareConfig { .. }
             | NodeAction::HoldServer { .. }
             | NodeAction::StopServer { .. }
             | NodeAction::ProveStopped { .. }

@@ -73,6 +73,14 @@ fn prepare(task: &Task, edit: &XmlEdit) -> Result<Edit, StepError> {
     let (value, secret) = match &edit.value {
         ConfigValue::Literal(text) => (SecretString::from(text.clone()), false),
         ConfigValue::Secret(reference) => (task.secret(reference)?, true),
+        ConfigValue::Carried(_) | ConfigValue::Element(_) => {
+            return Err(StepError::new(
+                ErrorCode::ConfigRefused,
+                format!("{} was not edited", edit.path),
+                "this agent can't carry values from another home",
+                "upgrade the agent",
+            ));
+        }
     };
     let lower = edit.path.to_ascii_lowercase();
     let named = ["password", "passwd", "pass", "pwd", "secret"]

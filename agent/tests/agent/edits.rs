@@ -45,9 +45,11 @@ fn edit(home: &Path, path: &str, value: ConfigValue) -> NodeAction {
     NodeAction::EditXml {
         home: text(home),
         file: FILE.to_owned(),
+        elsewhere: Vec::new(),
         edits: vec![XmlEdit {
             path: path.to_owned(),
             value,
+            only_if_present: false,
         }],
     }
 }
@@ -147,6 +149,8 @@ async fn files_when_carried_and_copied_and_undone_then_the_new_home_is_as_it_was
                 from: text(&old),
                 to: text(&new),
                 path: path.to_owned(),
+                protect: false,
+                overwrite: Vec::new(),
             },
         )
     };

@@ -34,6 +34,7 @@ pub fn site_edits(inputs: &Inputs<'_>, node: &PlanNode) -> BTreeMap<String, Vec<
         let edits = config.set.iter().map(|(path, value)| XmlEdit {
             path: path.clone(),
             value: site_value(node, value),
+            only_if_present: false,
         });
         files.entry(config.file.clone()).or_default().extend(edits);
     }
@@ -88,6 +89,7 @@ fn edits_for(edit: &GuideEdit, database: &UpgradeDatabase, old: Option<&HomeFact
         .map(|(path, value)| XmlEdit {
             path: path.replace("{datasource}", &database.datasource),
             value: value_of(*value, database, &target, facts),
+            only_if_present: false,
         })
         .collect()
 }

@@ -199,6 +199,7 @@ fn prepare_node(b: &Builder<'_>, node: &PlanNode) -> Vec<PlanStep> {
         let action = NodeAction::EditXml {
             home: home.clone(),
             file,
+            elsewhere: Vec::new(),
             edits,
         };
         let draft = Draft::node(node, action, title)
@@ -329,6 +330,8 @@ fn data(b: &Builder<'_>) -> PlanPhase {
                 from: b.old_home(node),
                 to: b.new_home(node),
                 path: directory.path.clone(),
+                protect: false,
+                overwrite: Vec::new(),
             };
             Draft::node(node, action, format!("copy {} to the new home", directory.path))
                 .undo("remove what was copied, restore what it replaced")

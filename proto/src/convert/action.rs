@@ -1,7 +1,7 @@
 //! Node actions.
 
 use crate::pb::{self, action::Kind};
-use crate::step::{AdminAccess, BlobRef, ConfigValue, NodeAction, SecretRef, XmlEdit};
+use crate::step::{AdminAccess, BlobRef, ConfigValue, HomeValue, NodeAction, SecretRef, XmlEdit};
 
 use super::WireError;
 
@@ -45,15 +45,38 @@ impl From<pb::AdminAccess> for AdminAccess {
     }
 }
 
+impl From<&HomeValue> for pb::HomeValue {
+    fn from(place: &HomeValue) -> Self {
+        Self {
+            home: place.home.clone(),
+            file: place.file.clone(),
+            path: place.path.clone(),
+        }
+    }
+}
+
+impl From<pb::HomeValue> for HomeValue {
+    fn from(place: pb::HomeValue) -> Self {
+        Self {
+            home: place.home,
+            file: place.file,
+            path: place.path,
+        }
+    }
+}
+
 impl From<&XmlEdit> for pb::XmlEdit {
     fn from(edit: &XmlEdit) -> Self {
         let value = match &edit.value {
             ConfigValue::Literal(text) => pb::xml_edit::Value::Literal(text.clone()),
             ConfigValue::Secret(reference) => pb::xml_edit::Value::Secret(reference.0.clone()),
+            ConfigValue::Carried(place) => pb::xml_edit::Value::Carried(place.into()),
+            ConfigValue::Element(place) => pb::xml_edit::Value::Element(place.into()),
         };
         Self {
             path: edit.path.clone(),
             value: Some(value),
+            only_if_present: edit.only_if_present,
         }
     }
 }
@@ -65,10 +88,13 @@ impl TryFrom<pb::XmlEdit> for XmlEdit {
         let value = match edit.value.ok_or(WireError::Missing("edit.value"))? {
             pb::xml_edit::Value::Literal(text) => ConfigValue::Literal(text),
             pb::xml_edit::Value::Secret(reference) => ConfigValue::Secret(SecretRef(reference)),
+            pb::xml_edit::Value::Carried(place) => ConfigValue::Carried(place.into()),
+            pb::xml_edit::Value::Element(place) => ConfigValue::Element(place.into()),
         };
         Ok(Self {
             path: edit.path,
             value,
+            only_if_present: edit.only_if_present,
         })
     }
 }
@@ -82,14 +108,43 @@ impl From<&NodeAction> for pb::Action {
                 distribution: Some((&distribution).into()),
             }),
             NodeAction::BackupHome { home, name } => Kind::BackupHome(pb::BackupHome { home, name }),
-            NodeAction::CopyTree { from, to, path } => Kind::CopyTree(pb::CopyTree { from, to, path }),
+            NodeAction::CopyTree {
+                from,
+                to,
+                path,
+                protect,
+                overwrite,
+            } => Kind::CopyTree(pb::CopyTree {
+                from,
+                to,
+                path,
+                protect,
+                overwrite,
+            }),
             NodeAction::CarryFiles { from, to, patterns } => {
                 Kind::CarryFiles(pb::CarryFiles { from, to, patterns })
             }
-            NodeAction::EditXml { home, file, edits } => Kind::EditXml(pb::EditXml {
+            NodeAction::EditXml {
                 home,
                 file,
+                elsewhere,
+                edits,
+            } => Kind::EditXml(pb::EditXml {
+                home,
+                file,
+                elsewhere,
                 edits: edits.iter().map(Into::into).collect(),
+            }),
+            NodeAction::CompareConfig {
+                old,
+                old_stock,
+                new,
+                new_stock,
+            } => Kind::CompareConfig(pb::CompareConfig {
+                old,
+                old_stock: old_stock.as_ref().map(Into::into),
+                new,
+                new_stock: new_stock.as_ref().map(Into::into),
             }),
             NodeAction::HoldServer { home } => Kind::HoldServer(pb::HoldServer { home }),
             NodeAction::StopServer {
@@ -144,6 +199,8 @@ impl TryFrom<pb::Action> for NodeAction {
                 from: a.from,
                 to: a.to,
                 path: a.path,
+                protect: a.protect,
+                overwrite: a.overwrite,
             },
             Kind::CarryFiles(a) => NodeAction::CarryFiles {
                 from: a.from,
@@ -153,11 +210,18 @@ impl TryFrom<pb::Action> for NodeAction {
             Kind::EditXml(a) => NodeAction::EditXml {
                 home: a.home,
                 file: a.file,
+                elsewhere: a.elsewhere,
                 edits: a
                     .edits
                     .into_iter()
                     .map(TryInto::try_into)
                     .collect::<Result<_, _>>()?,
+            },
+            Kind::CompareConfig(a) => NodeAction::CompareConfig {
+                old: a.old,
+                old_stock: a.old_stock.map(TryInto::try_into).transpose()?,
+                new: a.new,
+                new_stock: a.new_stock.map(TryInto::try_into).transpose()?,
             },
             Kind::HoldServer(a) => NodeAction::HoldServer { home: a.home },
             Kind::StopServer(a) => NodeAction::StopServer {
@@ -196,6 +260,24 @@ mod tests {
         })
     }
 
+    fn blob(name: String) -> BlobRef {
+        BlobRef {
+            sha256: Sha256Hex::of(name.as_bytes()),
+            size: 1,
+            name,
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = ConfigValue> {
+        let place = || (".*", ".*", ".*").prop_map(|(home, file, path)| HomeValue { home, file, path });
+        prop_oneof![
+            ".*".prop_map(ConfigValue::Literal),
+            ".*".prop_map(|text| ConfigValue::Secret(SecretRef(text))),
+            place().prop_map(ConfigValue::Carried),
+            place().prop_map(ConfigValue::Element),
+        ]
+    }
+
     fn any_action() -> impl Strategy<Value = NodeAction> {
         prop_oneof![
             proptest::collection::vec(".*", 0..3).prop_map(|homes| NodeAction::Inspect { homes }),
@@ -208,21 +290,42 @@ mod tests {
                 },
             }),
             (".*", ".*").prop_map(|(home, name)| NodeAction::BackupHome { home, name }),
-            (".*", ".*", ".*").prop_map(|(from, to, path)| NodeAction::CopyTree { from, to, path }),
+            (
+                ".*",
+                ".*",
+                ".*",
+                any::<bool>(),
+                proptest::collection::vec(".*", 0..3)
+            )
+                .prop_map(|(from, to, path, protect, overwrite)| NodeAction::CopyTree {
+                    from,
+                    to,
+                    path,
+                    protect,
+                    overwrite
+                }),
             (".*", ".*", proptest::collection::vec(".*", 0..3))
                 .prop_map(|(from, to, patterns)| NodeAction::CarryFiles { from, to, patterns }),
-            (".*", ".*", ".*", ".*", any::<bool>()).prop_map(|(home, file, path, text, secret)| {
-                let value = if secret {
-                    ConfigValue::Secret(SecretRef(text))
-                } else {
-                    ConfigValue::Literal(text)
-                };
-                NodeAction::EditXml {
+            (".*", ".*", ".*", any_value(), any::<bool>()).prop_map(
+                |(home, file, path, value, only_if_present)| NodeAction::EditXml {
+                    elsewhere: vec![format!("etc/{file}")],
                     home,
                     file,
-                    edits: vec![XmlEdit { path, value }],
+                    edits: vec![XmlEdit {
+                        path,
+                        value,
+                        only_if_present
+                    }],
                 }
-            }),
+            ),
+            (".*", proptest::option::of(".*"), ".*", proptest::option::of(".*")).prop_map(
+                |(old, old_stock, new, new_stock)| NodeAction::CompareConfig {
+                    old,
+                    old_stock: old_stock.map(blob),
+                    new,
+                    new_stock: new_stock.map(blob),
+                }
+            ),
             ".*".prop_map(|home| NodeAction::HoldServer { home }),
             (".*", any::<u32>(), any::<bool>()).prop_map(|(home, grace_secs, kill)| NodeAction::StopServer {
                 home,

@@ -142,6 +142,10 @@ impl pb::Report {
                     .facts
                     .as_ref()
                     .map(|facts| super::document("node-facts/1", facts)),
+                config: receipt
+                    .config
+                    .as_ref()
+                    .map(|config| super::document("config-comparison/1", config)),
             }),
             Err(error) => pb::report::Outcome::Failure(pb::Failure {
                 code: error.code.to_string(),
@@ -172,6 +176,10 @@ impl pb::Report {
                 facts: receipt
                     .facts
                     .map(|d| super::from_document("node-facts/1", &d))
+                    .transpose()?,
+                config: receipt
+                    .config
+                    .map(|d| super::from_document("config-comparison/1", &d))
                     .transpose()?,
             }),
             pb::report::Outcome::Failure(failure) => Err(StepError {

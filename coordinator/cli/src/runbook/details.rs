@@ -16,12 +16,31 @@ pub(super) fn of(action: &StepAction) -> Vec<String> {
 
 fn of_node(action: &NodeAction) -> Vec<String> {
     match action {
-        NodeAction::EditXml { home, file, edits } => {
+        NodeAction::EditXml {
+            home, file, edits, ..
+        } => {
             let mut lines = vec![format!("file: {}/{file}", home.trim_end_matches('/'))];
             lines.extend(edits.iter().map(|edit| format!("{} = {}", edit.path, edit.value)));
             lines
         }
-        NodeAction::CopyTree { from, to, path } => vec![format!("from {from}/{path} to {to}/{path}")],
+        NodeAction::CopyTree {
+            from,
+            to,
+            path,
+            protect,
+            overwrite,
+        } => {
+            let mut lines = vec![format!("from {from}/{path} to {to}/{path}")];
+            if *protect {
+                lines.push("what the new version ships there stays".to_owned());
+            }
+            lines.extend(
+                overwrite
+                    .iter()
+                    .map(|pattern| format!("overwritten all the same: {pattern}")),
+            );
+            lines
+        }
         NodeAction::CarryFiles { from, to, patterns } => {
             let mut lines = vec![format!("from {from} to {to}:")];
             lines.extend(patterns.iter().cloned());
@@ -56,6 +75,9 @@ fn of_node(action: &NodeAction) -> Vec<String> {
                 "as {}, everything it makes is named {prefix}...",
                 admin.user
             )]
+        }
+        NodeAction::CompareConfig { old, new, .. } => {
+            vec![format!("{old} against both versions' stock, for {new}")]
         }
         NodeAction::Inspect { .. }
         | NodeAction::HoldServer { .. }

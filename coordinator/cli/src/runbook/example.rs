@@ -76,16 +76,19 @@ fn prepare() -> PlanPhase {
             XmlEdit {
                 path: "/datasources/url".into(),
                 value: ConfigValue::Literal("jdbc:mysql://db1/C320".into()),
+                only_if_present: false,
             },
             XmlEdit {
                 path: "/datasources/password".into(),
                 value: ConfigValue::Secret(SecretRef("file:/etc/cutover/db1.pw".into())),
+                only_if_present: false,
             },
         ];
         let file = "repository/conf/datasources/master-datasources.xml";
         let action = NodeAction::EditXml {
             home: NEW.into(),
             file: file.into(),
+            elsewhere: Vec::new(),
             edits,
         };
         let title = format!("edit {file}: 2 value(s)");
