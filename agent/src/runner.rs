@@ -239,6 +239,7 @@ fn crash_point(task: &Task, place: &str) {
 #[cfg(test)]
 mod tests {
     use cutover_proto::ids::Sha256Hex;
+    use cutover_proto::report::Receipt;
 
     use super::*;
 
