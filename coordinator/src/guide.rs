@@ -3,11 +3,14 @@
 //! The five shipped guides lie in `coordinator/guides/`; [`lint`] checks one without a fleet.
 
 pub mod lint;
+pub mod renames;
 pub mod view;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::renames::{Obsolete, Rename};
 
 /// A guide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,12 @@ pub struct Guide {
     /// What must hold in the migrated database.
     #[serde(rename = "checkpoint", default)]
     pub checkpoints: Vec<GuideCheckpoint>,
+    /// Places of configuration that the new version has elsewhere.
+    #[serde(rename = "rename", default)]
+    pub renames: Vec<Rename>,
+    /// Places of configuration that the new version does not have any more.
+    #[serde(rename = "obsolete", default)]
+    pub obsolete: Vec<Obsolete>,
     /// What an operator should know before.
     #[serde(default)]
     pub notes: Vec<String>,
