@@ -158,8 +158,9 @@ pub(crate) fn pair(a: &BTreeMap<String, TableSum>, b: &BTreeMap<String, TableSum
     .collect()
 }
 
+/// `place` says which rows differ.
 pub(crate) fn row_difference(table: &TableComparison, place: Option<String>) -> String {
-    let place = place.map(|place| format!("; {place}")).unwrap_or_default();
+    let place = place.map(|place| format!(": {place}")).unwrap_or_default();
     if table.rows_a == table.rows_b {
         return format!(
             "table `{}`: {} rows on both sides, but not the same ones{place}",
@@ -191,36 +192,6 @@ pub(crate) async fn sums<W: workers::Worker<Output = (String, TableSum)>>(
 ) -> Result<BTreeMap<String, TableSum>, CopyError> {
     let done = workers::run_all(workers, items, cancel).await;
     Ok(done.map_err(|Failure { error, .. }| error)?.into_iter().collect())
-}
-
-/// Sums of key ranges of one table on one side.
-pub(crate) trait RangeSums {
-    /// Smallest and largest key; `None` without an integer key or without rows.
-    async fn bounds(&mut self) -> Result<Option<(i128, i128)>, CopyError>;
-    /// Sum of the rows from `low` to `high`, both included.
-    async fn sum(&mut self, low: i128, high: i128) -> Result<TableSum, CopyError>;
-}
-
-/// Key of the first row that differs. Every step halves what is left, so all of them together read a table
-/// about twice.
-pub(crate) async fn first_difference(
-    a: &mut impl RangeSums,
-    b: &mut impl RangeSums,
-) -> Result<Option<i128>, CopyError> {
-    let (Some(left), Some(right)) = (a.bounds().await?, b.bounds().await?) else {
-        return Ok(None);
-    };
-    let (mut low, mut high) = (left.0.min(right.0), left.1.max(right.1));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let (left, right) = futures::try_join!(a.sum(low, middle), b.sum(low, middle))?;
-        if left == right {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    Ok(Some(low))
 }
 
 #[cfg(test)]

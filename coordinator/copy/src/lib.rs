@@ -7,9 +7,11 @@
 mod compare;
 mod error;
 mod mysql;
+mod narrow;
 mod options;
 mod postgres;
 mod progress;
+pub mod rowhash;
 mod workers;
 
 pub use compare::{Comparison, TableComparison, TableSum};

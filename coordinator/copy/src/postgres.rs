@@ -6,9 +6,12 @@ mod copy;
 mod rows;
 mod schema;
 mod session;
+mod shapes;
 mod sums;
 mod template;
 mod tools;
 
 pub(crate) use compare::{compare, fingerprint};
 pub(crate) use copy::copy;
+pub(crate) use session::{SESSION, ident};
+pub(crate) use shapes::shapes;

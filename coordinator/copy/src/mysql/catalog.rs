@@ -7,7 +7,9 @@ use sqlx::mysql::MySqlConnection;
 
 use super::columns::{Codec, Column};
 use super::session::{number, rows, text};
+use super::shapes;
 use super::syntax::{TableText, ident};
+use crate::rowhash::TableShape;
 use crate::{CopyError, CopyOptions};
 
 /// What the server says about itself.
@@ -32,6 +34,8 @@ pub(crate) struct Table {
     pub(crate) next_auto_increment: Option<u64>,
     /// Columns that hold data of their own; generated ones do not.
     pub(crate) columns: Vec<Column>,
+    /// Table, columns and keys as they are shown to others.
+    pub(crate) shape: TableShape,
 }
 
 impl Table {
@@ -52,6 +56,15 @@ pub(crate) async fn server(conn: &mut MySqlConnection, target: &Target) -> Resul
     let found = rows(conn, target, "asking the server's version", sql).await?;
     let row = found.first().map(Vec::as_slice).unwrap_or_default();
     let version = text(row, 0);
+    if number(row, 1) < 1 << 20 {
+        return Err(CopyError::Unsupported {
+            what: "any table".to_owned(),
+            database: target.to_string(),
+            why: "max_allowed_packet is below 1 MiB, so that the server would cut off what a checksum is made of"
+                .to_owned(),
+            remedy: "raise it".to_owned(),
+        });
+    }
     Ok(Server {
         maria: version.to_ascii_lowercase().contains("mariadb"),
         version,
@@ -67,6 +80,7 @@ pub(crate) async fn tables(
     options: &CopyOptions,
 ) -> Result<(Vec<Table>, Names), CopyError> {
     let mut columns = columns(conn, target, server).await?;
+    let mut keys = shapes::keys(conn, target).await?;
     let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, CREATE_OPTIONS, AUTO_INCREMENT, ROW_FORMAT \
                FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME";
     let mut found = Vec::new();
@@ -79,13 +93,20 @@ pub(crate) async fn tables(
             "BASE TABLE" if options.skips(&name) => {}
             "BASE TABLE" => {
                 let create = create_text(conn, target, &name).await?;
+                let all = columns.remove(&name).unwrap_or_default();
+                let size = number(&row, 3);
+                let keys = keys.remove(&name).unwrap_or_default();
                 found.push(Table {
+                    shape: shapes::shape(&name, &all, keys, size, &server.version),
                     engine: text(&row, 2),
-                    size: number(&row, 3),
+                    size,
                     partitioned: text(&row, 4).contains("partitioned"),
                     next_auto_increment: row.get(5).and_then(Option::as_ref).map(|_| number(&row, 5)),
                     row_format: text(&row, 6),
-                    columns: columns.remove(&name).unwrap_or_default(),
+                    columns: all
+                        .into_iter()
+                        .filter_map(|(column, generated)| (!generated).then_some(column))
+                        .collect(),
                     create,
                     name,
                 });
@@ -119,28 +140,41 @@ async fn create_text(
     })
 }
 
+/// Bytes of one row that may be put together for a hash: well below the smallest packet limit in use.
+const SHORT: u64 = 128 * 1024;
+
+/// Columns by table in their order, each with whether it is generated.
 async fn columns(
     conn: &mut MySqlConnection,
     target: &Target,
     server: &Server,
-) -> Result<BTreeMap<String, Vec<Column>>, CopyError> {
-    let sql = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, GENERATION_EXPRESSION, COLUMN_KEY, COLUMN_TYPE \
-               FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+) -> Result<BTreeMap<String, Vec<(Column, bool)>>, CopyError> {
+    let sql = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, GENERATION_EXPRESSION, COLUMN_KEY, COLUMN_TYPE, \
+               IS_NULLABLE, CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
                ORDER BY TABLE_NAME, ORDINAL_POSITION";
-    let mut found: BTreeMap<String, Vec<Column>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<(Column, bool)>> = BTreeMap::new();
+    let mut left: BTreeMap<String, u64> = BTreeMap::new();
     for row in rows(conn, target, "listing the columns", sql).await? {
         // MySQL says DEFAULT_GENERATED of columns with a default expression; those hold data.
-        if !text(&row, 4).is_empty() {
-            continue;
-        }
+        let generated = !text(&row, 4).is_empty();
         let data_type = text(&row, 2).to_ascii_lowercase();
-        found.entry(text(&row, 0)).or_default().push(Column {
+        let budget = left.entry(text(&row, 0)).or_insert(SHORT);
+        let length = number(&row, 8);
+        let short = length > 0 && length <= *budget;
+        if short && !generated {
+            *budget -= length;
+        }
+        let column = Column {
             name: text(&row, 1),
             codec: Codec::of(&data_type, server.maria),
             auto_increment: text(&row, 3).contains("auto_increment"),
             primary: text(&row, 5) == "PRI",
+            nullable: text(&row, 7) == "YES",
+            sql_type: text(&row, 6),
+            short,
             data_type,
-        });
+        };
+        found.entry(text(&row, 0)).or_default().push((column, generated));
     }
     Ok(found)
 }

@@ -10,6 +10,11 @@ pub(crate) struct Column {
     pub(crate) codec: Codec,
     pub(crate) auto_increment: bool,
     pub(crate) primary: bool,
+    pub(crate) nullable: bool,
+    /// Type with its length.
+    pub(crate) sql_type: String,
+    /// Its bytes may be part of a concatenation: they are few.
+    pub(crate) short: bool,
 }
 
 /// The form in which a value is sent.
@@ -76,17 +81,17 @@ impl Column {
             Codec::Hex => format!("MD5({name})"),
             Codec::Json => format!("MD5(CAST({name} AS CHAR))"),
             Codec::Native(_) => format!("HEX({name})"),
+            // The length tells where the value ends; the cast keeps its bytes, whatever its character set.
+            Codec::Plain if self.is_text() && self.short => {
+                format!("CONCAT(LENGTH({name}), ':', CAST({name} AS BINARY))")
+            }
             // A digest has a fixed length and, unlike a concatenation, no limit on what it takes.
             Codec::Plain if self.is_text() => format!("MD5({name})"),
             Codec::Plain => name,
         }
     }
 
-    pub(crate) fn is_integer(&self) -> bool {
-        self.data_type.ends_with("int")
-    }
-
-    fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         ["char", "text", "blob", "binary", "enum", "set", "json", "clob"]
             .iter()
             .any(|word| self.data_type.contains(word))

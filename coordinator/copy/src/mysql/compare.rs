@@ -11,15 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::{self, Names, Server, Table};
 use super::session::{self, rows, text};
 use super::stored;
-use super::sums::{Method, Ranges, Summer, range_key};
+use super::sums::{Method, Summer};
 use super::syntax::ident;
 use crate::compare::{
-    Inventory, Position, Side, TableSum, first_difference, inventory_differences, pair, row_difference, sums,
+    Inventory, Position, Side, TableSum, inventory_differences, pair, row_difference, sums,
 };
+use crate::narrow::{self, Reader};
 use crate::{Comparison, CopyError, CopyOptions, CopyProgress, TableComparison};
-
-/// Tables in which the differing rows are looked for; further ones are named only.
-const NARROWED: usize = 5;
 
 struct Database {
     server: Server,
@@ -63,11 +61,8 @@ pub(crate) async fn compare(
             inventory: &right.inventory,
         },
     );
-    for (index, table) in tables.iter().filter(|table| !table.equal).enumerate() {
-        let place = match index < NARROWED {
-            true => narrow(a, b, &left, &right, &table.name).await?,
-            false => None,
-        };
+    for table in tables.iter().filter(|table| !table.equal) {
+        let place = narrow(a, b, (&left, &right), &table.name).await?;
         differences.push(row_difference(table, place));
     }
     Ok(Comparison::new(tables, differences))
@@ -240,24 +235,35 @@ async fn confirm(
 async fn narrow(
     a: &Target,
     b: &Target,
-    left: &Database,
-    right: &Database,
+    (left, right): (&Database, &Database),
     name: &str,
 ) -> Result<Option<String>, CopyError> {
     let (Some(first), Some(second)) = (left.tables.get(name), right.tables.get(name)) else {
         return Ok(None);
     };
-    let (Some(key), Some(_)) = (range_key(first), range_key(second)) else {
-        return Ok(None);
+    let reader = async |target: &Target| {
+        let conn = session::reader(target).await?;
+        let target = target.clone();
+        Ok::<_, CopyError>(Texts { conn, target })
     };
-    let ranges = async |target: &Target, table: &Table| {
-        Ok::<_, CopyError>(Ranges {
-            conn: session::reader(target).await?,
-            target: target.clone(),
-            table: table.clone(),
-        })
-    };
-    let (mut one, mut other) = futures::try_join!(ranges(a, first), ranges(b, second))?;
-    let found = first_difference(&mut one, &mut other).await?;
-    Ok(found.map(|value| format!("the first at {key} = {value}")))
+    let (mut one, mut other) = futures::try_join!(reader(a), reader(b))?;
+    narrow::differing_rows((&mut one, &first.shape), (&mut other, &second.shape)).await
+}
+
+struct Texts {
+    conn: MySqlConnection,
+    target: Target,
+}
+
+impl Reader for Texts {
+    async fn texts(&mut self, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, CopyError> {
+        let found = rows(&mut self.conn, &self.target, what, sql).await?;
+        let line = |row: Vec<Option<Vec<u8>>>| {
+            let values = row.into_iter();
+            values
+                .map(|value| value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+                .collect()
+        };
+        Ok(found.into_iter().map(line).collect())
+    }
 }

@@ -12,9 +12,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 use crate::CopyError;
 
 /// What neither side may change while bytes pass through, and limits that would cut a long transfer off.
-const READER: &[&str] = &[
+pub(crate) const SESSION: &[&str] = &[
     "SET SESSION time_zone='+00:00', sql_mode=''",
     "SET SESSION net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400",
+    "SET NAMES utf8mb4",
 ];
 /// Limits that only some servers have.
 const OPTIONAL: &[&str] = &[
@@ -39,7 +40,7 @@ pub(crate) async fn reader(target: &Target) -> Result<MySqlConnection, CopyError
         database: target.to_string(),
         source: source.into(),
     })?;
-    for sql in READER.iter().chain(&["SET NAMES utf8mb4"]) {
+    for sql in SESSION {
         run(&mut conn, target, "preparing the session", sql).await?;
     }
     for sql in OPTIONAL {

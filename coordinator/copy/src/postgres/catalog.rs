@@ -6,10 +6,12 @@ use cutover_database::Target;
 use sqlx::postgres::PgConnection;
 
 use super::session::{ident, literal, number, rows, text};
+use super::shapes;
+use crate::rowhash::TableShape;
 use crate::{CopyError, CopyOptions};
 
 /// Limits a query on `pg_namespace n` to what users made.
-const USER_SCHEMAS: &str = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+pub(crate) const USER_SCHEMAS: &str = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 /// Objects with identifiers of their own start here; below are the built-in ones, the same everywhere.
 const FIRST_USER_OID: u32 = 16384;
 
@@ -23,10 +25,8 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<String>,
     /// Every value means the same in binary form in another database.
     pub(crate) binary: bool,
-    /// Every value's hash tells its bytes apart.
-    pub(crate) hashable: bool,
-    /// Leading integer column of the primary key.
-    pub(crate) key: Option<String>,
+    /// Table, columns and keys as they are shown to others.
+    pub(crate) shape: TableShape,
 }
 
 impl Table {
@@ -65,10 +65,10 @@ pub(crate) async fn tables(
     options: &CopyOptions,
 ) -> Result<Vec<Table>, CopyError> {
     let mut columns = columns(conn, target).await?;
+    let mut keys = shapes::keys(conn, target).await?;
+    let major = major(conn, target).await?;
     let sql = format!(
-        "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text, \
-           (SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] \
-             WHERE i.indrelid = c.oid AND i.indisprimary AND a.atttypid IN (20, 21, 23)) \
+        "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {USER_SCHEMAS} \
            AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
@@ -80,13 +80,13 @@ pub(crate) async fn tables(
     Ok(kept
         .map(|row| {
             let own = columns.remove(&text(row, 0)).unwrap_or_default();
+            let keys = keys.remove(&text(row, 0)).unwrap_or_default();
             Table {
+                shape: shapes::shape(&text(row, 1), &text(row, 2), &own, keys, number(row, 3), major),
                 schema: text(row, 1),
                 name: text(row, 2),
                 size: number(row, 3),
-                key: row.get(4).cloned().flatten(),
                 binary: own.iter().all(Column::is_portable),
-                hashable: own.iter().all(Column::is_hashable),
                 columns: own
                     .into_iter()
                     .filter(|column| !column.generated)
@@ -97,13 +97,17 @@ pub(crate) async fn tables(
         .collect())
 }
 
-struct Column {
-    name: String,
-    generated: bool,
+/// A column, generated ones included.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) generated: bool,
     type_oid: u32,
     type_name: String,
     has_length: bool,
     deterministic: bool,
+    pub(crate) nullable: bool,
+    /// Type with its length.
+    pub(crate) sql_type: String,
 }
 
 impl Column {
@@ -113,7 +117,7 @@ impl Column {
     }
 
     /// Types whose equality is equality of bytes; 1.0 and 1.00 are equal numbers but not the same value.
-    fn is_hashable(&self) -> bool {
+    pub(crate) fn is_hashable(&self) -> bool {
         match self.type_name.as_str() {
             "bool" | "bytea" | "char" | "name" | "int8" | "int2" | "int4" | "oid" | "date" | "time"
             | "timestamp" | "timestamptz" | "uuid" => true,
@@ -131,7 +135,8 @@ async fn columns(
     // Columns of the catalogs that older servers do not have are read by way of JSON.
     let sql = format!(
         "SELECT a.attrelid::text, a.attname::text, coalesce(to_jsonb(a)->>'attgenerated', ''), a.atttypid::text, \
-           t.typname::text, (a.atttypmod > 0)::text, coalesce(to_jsonb(k)->>'collisdeterministic', 'true') \
+           t.typname::text, (a.atttypmod > 0)::text, coalesce(to_jsonb(k)->>'collisdeterministic', 'true'), \
+           a.attnotnull::text, format_type(a.atttypid, a.atttypmod) \
          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation k ON k.oid = a.attcollation \
          WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r' AND {USER_SCHEMAS} \
@@ -146,6 +151,8 @@ async fn columns(
             type_name: text(&row, 4),
             has_length: text(&row, 5) == "true",
             deterministic: text(&row, 6) == "true",
+            nullable: text(&row, 7) != "true",
+            sql_type: text(&row, 8),
         });
     }
     Ok(found)

@@ -8,16 +8,15 @@ use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::{self, Table};
-use super::sums::{Method, Ranges, Summer};
+use super::sums::{Summer, Summing};
 use super::tools::Tools;
 use super::{schema, session};
 use crate::compare::{
-    Inventory, Position, Side, TableSum, first_difference, inventory_differences, pair, row_difference, sums,
+    Inventory, Position, Side, TableSum, inventory_differences, pair, row_difference, sums,
 };
+use crate::narrow::{self, Reader};
+use crate::rowhash::{own_hash, row_hash};
 use crate::{Comparison, CopyError, CopyOptions, CopyProgress};
-
-/// Tables in which the differing rows are looked for; further ones are named only.
-const NARROWED: usize = 5;
 
 struct Database {
     major: u32,
@@ -37,12 +36,10 @@ pub(crate) async fn compare(
         .tables
         .iter()
         .filter(|(name, _)| right.tables.contains_key(*name));
-    let common: Vec<(&String, Method)> = common
-        .map(|(name, table)| (name, method(table, &left, &right)))
-        .collect();
+    let common: Vec<&String> = common.map(|(name, _)| name).collect();
     let size = common
         .iter()
-        .filter_map(|(name, _)| left.tables.get(*name))
+        .filter_map(|name| left.tables.get(*name))
         .map(|table| table.size)
         .sum();
     progress.total(common.len() as u64, size);
@@ -56,14 +53,10 @@ pub(crate) async fn compare(
         )
     };
     let (first, second, definitions) = futures::try_join!(
-        side_sums(a, &left, &common, options, Some(&progress), cancel),
-        side_sums(b, &right, &common, options, None, cancel),
+        side_sums(a, (&left, &right), &common, options, Some(&progress), cancel),
+        side_sums(b, (&right, &left), &common, options, None, cancel),
         schemas
     )?;
-    let methods: BTreeMap<String, Method> = common
-        .into_iter()
-        .map(|(name, method)| (name.clone(), method))
-        .collect();
     (left.inventory.definitions, right.inventory.definitions) = definitions;
 
     let (label_a, label_b) = (a.to_string(), b.to_string());
@@ -78,12 +71,8 @@ pub(crate) async fn compare(
         },
     );
     let tables = pair(&first, &second);
-    for (index, table) in tables.iter().filter(|table| !table.equal).enumerate() {
-        let method = methods.get(&table.name).copied().unwrap_or(Method::Text);
-        let place = match index < NARROWED {
-            true => narrow(a, b, (&left, &right), &table.name, method).await?,
-            false => None,
-        };
+    for table in tables.iter().filter(|table| !table.equal) {
+        let place = narrow(a, b, (&left, &right), &table.name).await?;
         differences.push(row_difference(table, place));
     }
     Ok(Comparison::new(tables, differences))
@@ -94,11 +83,10 @@ pub(crate) async fn fingerprint(
     options: &CopyOptions,
 ) -> Result<BTreeMap<String, TableSum>, CopyError> {
     let mut conn = session::connect(target).await?;
-    let major = catalog::major(&mut conn, target).await?;
     let tables = catalog::tables(&mut conn, target, options).await?;
-    let items = tables.into_iter().map(|table| {
-        let method = Method::of(&table, major);
-        (table, method)
+    let items = tables.into_iter().map(|table| Summing {
+        hash: own_hash(&table.shape),
+        table,
     });
     sums(
         summers(target, options, None).await?,
@@ -144,31 +132,23 @@ async fn read(target: &Target, options: &CopyOptions) -> Result<Database, CopyEr
     })
 }
 
-/// Hashes of records are compared between servers of one version only.
-fn method(table: &Table, left: &Database, right: &Database) -> Method {
-    let other = right.tables.get(&table.label());
-    let alike = left.major == right.major
-        && other.is_some_and(|other| other.hashable && other.columns == table.columns);
-    if alike {
-        Method::of(table, left.major)
-    } else {
-        Method::Text
-    }
-}
-
 async fn side_sums(
     target: &Target,
-    database: &Database,
-    names: &[(&String, Method)],
+    (own, other): (&Database, &Database),
+    names: &[&String],
     options: &CopyOptions,
     progress: Option<&Arc<dyn CopyProgress>>,
     cancel: &CancellationToken,
 ) -> Result<BTreeMap<String, TableSum>, CopyError> {
-    let items = names
-        .iter()
-        .filter_map(|(name, method)| Some((database.tables.get(*name)?.clone(), *method)));
-    let mut items: Vec<(Table, Method)> = items.collect();
-    items.sort_by_key(|(table, _)| std::cmp::Reverse(table.size));
+    let items = names.iter().filter_map(|name| {
+        let (table, partner) = (own.tables.get(*name)?, other.tables.get(*name)?);
+        // Tables of different columns have different definitions, which are reported as such.
+        let hash = row_hash(&[&table.shape, &partner.shape]).unwrap_or_else(|| own_hash(&table.shape));
+        let table = table.clone();
+        Some(Summing { table, hash })
+    });
+    let mut items: Vec<Summing> = items.collect();
+    items.sort_by_key(|item| std::cmp::Reverse(item.table.size));
     sums(summers(target, options, progress).await?, items, cancel).await
 }
 
@@ -190,25 +170,28 @@ async fn summers(
 async fn narrow(
     a: &Target,
     b: &Target,
-    databases: (&Database, &Database),
+    (left, right): (&Database, &Database),
     name: &str,
-    method: Method,
 ) -> Result<Option<String>, CopyError> {
-    let (Some(first), Some(second)) = (databases.0.tables.get(name), databases.1.tables.get(name)) else {
+    let (Some(first), Some(second)) = (left.tables.get(name), right.tables.get(name)) else {
         return Ok(None);
     };
-    let Some(key) = first.key.as_ref().filter(|key| second.key.as_ref() == Some(*key)) else {
-        return Ok(None);
+    let reader = async |target: &Target| {
+        let conn = session::connect(target).await?;
+        let target = target.clone();
+        Ok::<_, CopyError>(Texts { conn, target })
     };
-    let ranges = async |target: &Target, table: &Table| {
-        Ok::<_, CopyError>(Ranges {
-            conn: session::connect(target).await?,
-            target: target.clone(),
-            table: table.clone(),
-            method,
-        })
-    };
-    let (mut one, mut other) = futures::try_join!(ranges(a, first), ranges(b, second))?;
-    let found = first_difference(&mut one, &mut other).await?;
-    Ok(found.map(|value| format!("the first at {key} = {value}")))
+    let (mut one, mut other) = futures::try_join!(reader(a), reader(b))?;
+    narrow::differing_rows((&mut one, &first.shape), (&mut other, &second.shape)).await
+}
+
+struct Texts {
+    conn: sqlx::postgres::PgConnection,
+    target: Target,
+}
+
+impl Reader for Texts {
+    async fn texts(&mut self, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, CopyError> {
+        session::rows(&mut self.conn, &self.target, what, sql).await
+    }
 }

@@ -7,17 +7,19 @@ use sqlx::{AssertSqlSafe, Row as _};
 use crate::CopyError;
 
 /// Text forms that lose nothing, names that are always qualified, and no limit that cuts a long transfer off.
-const SESSION: &str = "SET statement_timeout=0; SET idle_in_transaction_session_timeout=0; SET lock_timeout='60s'; \
-    SET DateStyle='ISO, YMD'; SET IntervalStyle='postgres'; SET TimeZone='UTC'; SET extra_float_digits=3; \
-    SET bytea_output='hex'; SET client_encoding='UTF8'; SET row_security=off; SET search_path=''; \
-    SET synchronous_commit=off; SET xmloption='content'; SET standard_conforming_strings=on";
+pub(crate) const SESSION: &[&str] = &[
+    "SET statement_timeout=0; SET idle_in_transaction_session_timeout=0; SET lock_timeout='60s'",
+    "SET DateStyle='ISO, YMD'; SET IntervalStyle='postgres'; SET TimeZone='UTC'; SET extra_float_digits=3",
+    "SET bytea_output='hex'; SET client_encoding='UTF8'; SET row_security=off; SET search_path=''",
+    "SET synchronous_commit=off; SET xmloption='content'; SET standard_conforming_strings=on",
+];
 
 pub(crate) async fn connect(target: &Target) -> Result<PgConnection, CopyError> {
     let mut conn = target.postgres().await.map_err(|source| CopyError::Connect {
         database: target.to_string(),
         source: source.into(),
     })?;
-    run(&mut conn, target, "preparing the session", SESSION).await?;
+    run(&mut conn, target, "preparing the session", &SESSION.join("; ")).await?;
     Ok(conn)
 }
 

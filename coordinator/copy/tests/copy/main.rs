@@ -5,5 +5,6 @@
 mod corpus;
 mod mysql;
 mod mysql_failures;
+mod narrow;
 mod postgres;
 mod support;
