@@ -2,12 +2,17 @@
 
 mod artifacts;
 mod conf;
+mod datasources;
 mod script;
+mod site;
+mod stock;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+
+pub use site::Site;
 
 /// The database a home is connected to.
 #[derive(Clone)]
@@ -40,6 +45,12 @@ pub struct HomeSpec {
     pub kernel: String,
     /// The database of a site's home; without it the home is stock: embedded database, no site files.
     pub database: Option<Database>,
+    /// The database of a registry that the home mounts.
+    pub mount: Option<Database>,
+    /// The RSS metadata database of a Storage Server.
+    pub rss: Option<Database>,
+    /// What else a site changed.
+    pub site: Site,
     /// Added to every port.
     pub offset: u16,
     /// Ids of tenants that get folders of their own.
@@ -59,6 +70,9 @@ impl HomeSpec {
             version: version.to_owned(),
             kernel: kernel.to_owned(),
             database: None,
+            mount: None,
+            rss: None,
+            site: Site::default(),
             offset: 0,
             tenants: Vec::new(),
             corpus: None,
@@ -76,6 +90,11 @@ impl HomeSpec {
             .split_whitespace();
         let key: String = words.filter_map(|word| word.chars().next()).collect();
         if key == "E" { "ESB".to_owned() } else { key }
+    }
+
+    /// Storage Server keeps the metadata of its databases in one of its own.
+    fn is_storage(&self) -> bool {
+        self.key() == "SS"
     }
 
     fn is_site(&self) -> bool {
@@ -109,7 +128,8 @@ pub fn make_home(dir: &Path, spec: &HomeSpec) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     script::write(dir, spec)?;
     conf::write(dir, spec)?;
-    artifacts::write(dir, spec)
+    artifacts::write(dir, spec)?;
+    site::write(dir, spec)
 }
 
 /// Writes a file below `home`, with its folders.

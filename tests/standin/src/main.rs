@@ -57,6 +57,12 @@ struct MakeHome {
     /// A file holding the database password.
     #[arg(long)]
     db_password_file: Option<PathBuf>,
+    /// The JDBC URL of a registry's database that the home mounts; the same user and password.
+    #[arg(long, requires = "db_url")]
+    mount_url: Option<String>,
+    /// The JDBC URL of a Storage Server's RSS metadata database; the same user and password.
+    #[arg(long, requires = "db_url")]
+    rss_url: Option<String>,
     /// Added to every port.
     #[arg(long, default_value_t = 0)]
     offset: u16,
@@ -92,7 +98,9 @@ fn build(command: Command) -> Result<()> {
     match command {
         Command::MakeHome(args) => {
             let spec = HomeSpec {
-                database: database(&args)?,
+                database: database(&args, args.db_url.as_deref())?,
+                mount: database(&args, args.mount_url.as_deref())?,
+                rss: database(&args, args.rss_url.as_deref())?,
                 offset: args.offset,
                 tenants: args.tenants,
                 ..stock(args.product)?
@@ -112,12 +120,12 @@ fn stock(product: Product) -> Result<HomeSpec> {
     })
 }
 
-fn database(args: &MakeHome) -> Result<Option<Database>> {
-    let (Some(url), Some(user), Some(file)) = (&args.db_url, &args.db_user, &args.db_password_file) else {
+fn database(args: &MakeHome, url: Option<&str>) -> Result<Option<Database>> {
+    let (Some(url), Some(user), Some(file)) = (url, &args.db_user, &args.db_password_file) else {
         return Ok(None);
     };
     Ok(Some(Database {
-        url: url.clone(),
+        url: url.to_owned(),
         user: user.clone(),
         password: read_password(file)?,
     }))

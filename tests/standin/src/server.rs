@@ -1,6 +1,7 @@
 //! The running server: what `bin/wso2server.sh` starts in place of a JVM.
 
 mod conf;
+mod datasources;
 mod db;
 mod deployer;
 mod http;
@@ -8,9 +9,11 @@ mod identity;
 mod jdbc;
 mod lifecycle;
 mod log;
+mod mounts;
 mod options;
 mod passwords;
 mod pidfile;
+mod rss;
 mod schema;
 mod services;
 mod soap;

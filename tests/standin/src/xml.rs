@@ -17,6 +17,8 @@ pub(crate) struct Element {
     pub(crate) text: String,
     /// Where the content lies between the start and the end tag.
     pub(crate) content: Range<usize>,
+    /// The start tag as it is written, and where it begins.
+    tag: (usize, String),
     /// Namespace declarations on this very element.
     declared: Vec<(String, String)>,
 }
@@ -38,6 +40,16 @@ impl Element {
         self.at(path).map(|element| element.text.trim())
     }
 
+    /// Where an attribute's value lies in the text.
+    pub(crate) fn value_range(&self, name: &str) -> Option<Range<usize>> {
+        let (begin, tag) = &self.tag;
+        let (before, after) = tag.split_once(&format!(" {name}="))?;
+        let quote = after.chars().next()?;
+        let length = after.get(1..)?.find(quote)?;
+        let start = begin + before.len() + name.len() + 3;
+        Some(start..start + length)
+    }
+
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
             .iter()
@@ -57,11 +69,11 @@ pub(crate) fn parse(text: &str) -> Result<Element> {
             .with_context(|| format!("not well-formed at byte {before}"))?;
         match event {
             Event::Start(tag) => {
-                let element = start(&tag, &open, position(&reader)?)?;
+                let element = start(&tag, &open, before..position(&reader)?, text)?;
                 open.push(element);
             }
             Event::Empty(tag) => {
-                let element = start(&tag, &open, position(&reader)?)?;
+                let element = start(&tag, &open, before..position(&reader)?, text)?;
                 append(&mut open, element)?;
             }
             Event::End(_) => {
@@ -89,12 +101,14 @@ pub(crate) fn parse(text: &str) -> Result<Element> {
     }
 }
 
-/// Replaces the content of elements; the rest of the text stays as it is.
-pub(crate) fn replace(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+/// Replaces ranges of the text by markup; the rest stays as it is.
+pub(crate) fn splice(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    // From the end on, so that a range still means what it meant; two edits of one place in the order given.
+    edits.reverse();
     edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
     let mut out = text.to_owned();
-    for (range, value) in edits {
-        out.replace_range(range, &escape(&value));
+    for (range, markup) in edits {
+        out.replace_range(range, &markup);
     }
     out
 }
@@ -135,9 +149,11 @@ fn position(reader: &Reader<&[u8]>) -> Result<usize> {
     Ok(usize::try_from(reader.buffer_position())?)
 }
 
-fn start(tag: &BytesStart<'_>, open: &[Element], after: usize) -> Result<Element> {
+fn start(tag: &BytesStart<'_>, open: &[Element], span: Range<usize>, text: &str) -> Result<Element> {
+    let written = text.get(span.clone()).unwrap_or_default().to_owned();
     let mut element = Element {
-        content: after..after,
+        content: span.end..span.end,
+        tag: (span.start, written),
         ..Element::default()
     };
     for attribute in tag.attributes() {
@@ -197,9 +213,9 @@ mod tests {
         let text = "<a><!-- <b>no</b> --><b x='1'>yes &amp; <![CDATA[<no>]]></b></a>";
         let root = parse(text).expect("well-formed");
         assert_eq!(root.text_at(&["b"]), Some("yes & <no>"));
-        let edited = replace(
+        let edited = splice(
             text,
-            vec![(root.at(&["b"]).expect("b").content.clone(), "a<b".to_owned())],
+            vec![(root.at(&["b"]).expect("b").content.clone(), escape("a<b"))],
         );
         assert_eq!(edited, "<a><!-- <b>no</b> --><b x='1'>a&lt;b</b></a>");
     }

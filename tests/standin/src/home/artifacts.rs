@@ -9,6 +9,7 @@ use super::{HomeSpec, put};
 use crate::server::Identity;
 
 const SERVER: &str = "repository/deployment/server";
+const METADATA: &str = "<serviceGroup name=\"Billing\"><service name=\"Billing\"/></serviceGroup>\n";
 
 pub(super) fn write(home: &Path, spec: &HomeSpec) -> Result<()> {
     for folder in [
@@ -35,13 +36,14 @@ pub(super) fn write(home: &Path, spec: &HomeSpec) -> Result<()> {
         make_dir(home, folder)?;
     }
     shipped(home, spec)?;
+    product(home, spec)?;
     keystores(home)?;
     if spec.is_site() {
         site(home, spec)?;
     }
     spec.tenants
         .iter()
-        .try_for_each(|&tenant| tenant_files(home, tenant))
+        .try_for_each(|&tenant| tenant_files(home, spec, tenant))
 }
 
 /// What the product brings; an older one has other content under the same names.
@@ -87,6 +89,30 @@ fn shipped(home: &Path, spec: &HomeSpec) -> Result<()> {
         "repository/resources/allservices.xsl",
         format!("<!-- {version} -->\n"),
     )
+}
+
+/// What only this product has.
+fn product(home: &Path, spec: &HomeSpec) -> Result<()> {
+    if spec.is_storage() {
+        // Its users lie in the embedded directory as it is shipped.
+        put(
+            home,
+            "repository/data/org.wso2.carbon.directory/wso2.org/master.db",
+            format!("directory of {}\n", spec.version),
+        )?;
+    }
+    if spec.key() == "AS" {
+        put(
+            home,
+            &format!("{SERVER}/webapps/example.war"),
+            format!("example of {}\n", spec.version),
+        )?;
+        make_dir(home, &format!("{SERVER}/servicemetafiles"))?;
+        if spec.is_site() {
+            put(home, &format!("{SERVER}/servicemetafiles/Billing.xml"), METADATA)?;
+        }
+    }
+    Ok(())
 }
 
 /// Every home has its own key: what one home's keystore encrypts, another's cannot read.
@@ -156,8 +182,11 @@ fn site(home: &Path, spec: &HomeSpec) -> Result<()> {
     )
 }
 
-fn tenant_files(home: &Path, tenant: i32) -> Result<()> {
+fn tenant_files(home: &Path, spec: &HomeSpec, tenant: i32) -> Result<()> {
     let folder = format!("repository/tenants/{tenant}");
+    if spec.key() == "AS" {
+        put(home, &format!("{folder}/servicemetafiles/Shop.xml"), METADATA)?;
+    }
     put(
         home,
         &format!("{folder}/dataservices/tenant{tenant}.dbs"),

@@ -3,22 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::jdbc::Target;
+pub(crate) use super::datasources::Datasource;
+use super::datasources::{self, secret};
+use super::mounts;
+pub(crate) use super::mounts::Mounted;
 use super::vault::Vault;
 use crate::xml::{self, Element};
-
-/// One datasource out of any `*-datasources.xml`.
-#[derive(Clone)]
-pub(crate) struct Datasource {
-    pub(crate) jndi: String,
-    pub(crate) url: String,
-    pub(crate) target: Target,
-    pub(crate) user: String,
-    pub(crate) password: String,
-    pub(crate) driver: String,
-}
 
 /// What the server needs to know about itself.
 pub(crate) struct Conf {
@@ -27,6 +19,8 @@ pub(crate) struct Conf {
     pub(crate) version: String,
     pub(crate) kernel: String,
     pub(crate) offset: u16,
+    /// The key store, as a path under the home.
+    pub(crate) keystore: String,
     pub(crate) https_port: u16,
     pub(crate) http_port: u16,
 }
@@ -37,7 +31,33 @@ pub(crate) struct DataConf {
     pub(crate) admin_password: String,
     pub(crate) user_jndi: String,
     pub(crate) registry_jndi: String,
+    pub(crate) mounts: Vec<Mounted>,
+    pub(crate) rss: Option<RssConf>,
     pub(crate) datasources: Vec<Datasource>,
+}
+
+/// Where Storage Server keeps the metadata of its databases.
+pub(crate) struct RssConf {
+    pub(crate) jndi: String,
+    /// Driver and dictionary that the newer version is told in `persistence.xml`.
+    told: Option<[String; 2]>,
+}
+
+impl RssConf {
+    /// Refuses a driver or a dictionary of another engine.
+    pub(crate) fn fits(&self, source: &Datasource) -> Result<()> {
+        let words = source.target.driver_words();
+        for text in self.told.iter().flatten() {
+            // The dictionary of PostgreSQL is called without its last letters.
+            let fits = |word: &&str| text.to_lowercase().contains(word.trim_end_matches("ql"));
+            ensure!(
+                words.iter().any(fits),
+                "org.apache.openjpa.persistence.PersistenceException: {text} does not fit {}",
+                source.url
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Conf {
@@ -56,6 +76,10 @@ impl Conf {
             version: text(&["Version"]),
             kernel: kernel(home)?,
             offset,
+            keystore: carbon
+                .text_at(&["Security", "KeyStore", "Location"])
+                .map(|location| location.replace("${carbon.home}/", ""))
+                .unwrap_or_default(),
             https_port: port(&tomcat, true)?,
             http_port: port(&tomcat, false)?,
         })
@@ -88,12 +112,17 @@ impl DataConf {
             .find(|property| property.attribute("name") == Some("dataSource"))
             .map(|property| property.text.trim().to_owned())
             .context("user-mgt.xml names no dataSource")?;
+        let registry = load(home, "registry.xml")?;
+        let mut datasources = datasources::read(home, &vault)?;
+        let rss = rss(home, &vault, &mut datasources)?;
         Ok(Self {
             admin_user: secret("UserName"),
             admin_password: secret("Password"),
             user_jndi,
-            registry_jndi: registry_jndi(&load(home, "registry.xml")?)?,
-            datasources: datasources(home, &vault)?,
+            registry_jndi: registry_jndi(&registry)?,
+            mounts: mounts::read(&registry)?,
+            rss,
+            datasources,
         })
     }
 
@@ -108,7 +137,7 @@ impl DataConf {
     }
 }
 
-fn load(home: &Path, path: &str) -> Result<Element> {
+pub(super) fn load(home: &Path, path: &str) -> Result<Element> {
     let file = home.join("repository/conf").join(path);
     let bytes = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
     xml::decode(&bytes)
@@ -148,73 +177,47 @@ fn registry_jndi(root: &Element) -> Result<String> {
         .with_context(|| format!("registry.xml has no dbConfig {current}"))
 }
 
-/// Every file whose name ends so is loaded, a forgotten copy too; the master file comes first.
-fn datasources(home: &Path, vault: &Vault) -> Result<Vec<Datasource>> {
-    let folder = home.join("repository/conf/datasources");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with("-datasources.xml") {
-            names.push(name);
-        }
-    }
-    names.sort_by_key(|name| (name != "master-datasources.xml", name.clone()));
-    let mut all = Vec::new();
-    for name in names {
-        let root = load(home, &format!("datasources/{name}"))?;
-        for list in root.all("datasources") {
-            for element in list.all("datasource") {
-                all.extend(datasource(element, vault).with_context(|| format!("read {name}"))?);
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn datasource(element: &Element, vault: &Vault) -> Result<Option<Datasource>> {
-    let Some(definition) = element.child("definition") else {
+/// The older version names its metadata database in `rss-config.xml`, the newer one a data source and, in
+/// `persistence.xml`, its engine.
+fn rss(home: &Path, vault: &Vault, datasources: &mut Vec<Datasource>) -> Result<Option<RssConf>> {
+    let there = |name: &str| {
+        let paths = [format!("etc/{name}"), name.to_owned()];
+        paths
+            .into_iter()
+            .find(|path| home.join("repository/conf").join(path).is_file())
+    };
+    let Some(config) = there("rss-config.xml") else {
         return Ok(None);
     };
-    if definition.attribute("type") != Some("RDBMS") {
-        return Ok(None);
+    let root = load(home, &config)?;
+    if let Some(old) = root.at(&["rss-mgt-repository", "datasource-config"]) {
+        let jndi = "rss-config.xml".to_owned();
+        datasources.push(datasources::of_configuration(old, jndi.clone(), vault)?);
+        return Ok(Some(RssConf { jndi, told: None }));
     }
-    let configuration = definition
-        .child("configuration")
-        .context("a definition has no configuration")?;
-    let properties = configuration.child("dataSourceProps");
-    let value = |plain: &str, property: &str| {
-        let listed = properties.and_then(|list| {
-            list.all("property")
-                .find(|element| element.attribute("name") == Some(property))
-        });
-        configuration
-            .child(plain)
-            .or(listed)
-            .map(|element| secret(element, vault))
-            .unwrap_or_default()
+    let jndi = root
+        .at(&[
+            "ManagementRepository",
+            "DataSourceConfiguration",
+            "JndiLookupDefinition",
+        ])
+        .and_then(|lookup| lookup.text_at(&["Name"]))
+        .context("rss-config.xml names no data source")?
+        .to_owned();
+    let file = there("persistence.xml").context("there is no persistence.xml")?;
+    let persistence = load(home, &file)?;
+    let properties = persistence
+        .at(&["persistence-unit", "properties"])
+        .context("persistence.xml has no properties")?;
+    let told = |name: &str| {
+        let property = properties
+            .all("property")
+            .find(|property| property.attribute("name") == Some(name));
+        property
+            .and_then(|property| property.attribute("value"))
+            .map(str::to_owned)
+            .with_context(|| format!("persistence.xml has no property {name}"))
     };
-    let url = value("url", "url");
-    let target = Target::parse(&url)?;
-    let driver = configuration
-        .text_at(&["driverClassName"])
-        .or(configuration.text_at(&["dataSourceClassName"]));
-    Ok(Some(Datasource {
-        jndi: element
-            .text_at(&["jndiConfig", "name"])
-            .unwrap_or_default()
-            .to_owned(),
-        target,
-        user: value("username", "user"),
-        password: value("password", "password"),
-        driver: driver.unwrap_or_default().to_owned(),
-        url,
-    }))
-}
-
-/// An element's text, or what its alias stands for: with an alias the text means nothing.
-fn secret(element: &Element, vault: &Vault) -> String {
-    match element.attribute("svns:secretAlias") {
-        Some(alias) => vault.resolve(alias),
-        None => element.text.trim().to_owned(),
-    }
+    let told = Some([told("openjpa.ConnectionDriverName")?, told("dialect")?]);
+    Ok(Some(RssConf { jndi, told }))
 }

@@ -176,6 +176,16 @@ impl Db {
         }
     }
 
+    /// Whether a table has a column, and an error when the server cannot be asked.
+    pub(crate) async fn has_column(&self, table: &str, column: &str) -> Result<bool> {
+        let probe = format!("SELECT CAST({column} AS CHAR(20)) FROM {table} WHERE 1 = 0");
+        match self.rows(&probe, &[]).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Closes every connection.
     pub(crate) async fn close(&self) {
         match self {

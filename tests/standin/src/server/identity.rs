@@ -35,9 +35,8 @@ impl Identity {
     }
 
     /// What the https port answers with: the home's keystore, or a passing identity when that is foreign.
-    pub(crate) fn server_config(home: &Path) -> Result<Arc<rustls::ServerConfig>> {
-        let file = home.join("repository/resources/security/wso2carbon.jks");
-        let pem = std::fs::read(&file).with_context(|| format!("read the keystore {}", file.display()))?;
+    pub(crate) fn server_config(file: &Path) -> Result<Arc<rustls::ServerConfig>> {
+        let pem = std::fs::read(file).with_context(|| format!("read the keystore {}", file.display()))?;
         let pem = if pem.starts_with(b"-----BEGIN") {
             pem
         } else {

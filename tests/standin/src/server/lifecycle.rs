@@ -204,7 +204,7 @@ async fn shut_down(process: &Process, status: Status) {
 }
 
 async fn close_pools(server: &Server) {
-    for pool in &server.pools {
+    for pool in server.pools.values() {
         // A pool whose server does not answer must not keep the process.
         tokio::time::timeout(Duration::from_secs(5), pool.close())
             .await

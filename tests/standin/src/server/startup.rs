@@ -14,7 +14,7 @@ use super::jdbc::Target;
 use super::lifecycle::Process;
 use super::log::Level;
 use super::state::{SUPER_TENANT, Server, Status};
-use super::{deployer, http, passwords, schema, writer};
+use super::{deployer, http, passwords, rss, schema, writer};
 
 const CORE: &str = "org.wso2.carbon.core.internal.CarbonCoreActivator";
 const FINALIZER: &str = "org.wso2.carbon.core.internal.StartupFinalizerServiceComponent";
@@ -36,6 +36,7 @@ pub(super) async fn start(process: &Process) -> Result<(), Failure> {
     schema::check(&server.users, &server.registry, &server.conf.kernel)
         .await
         .map_err(Failure::Realm)?;
+    other_databases(&server).await.map_err(Failure::Realm)?;
     add_admin(&server).await.map_err(Failure::Realm)?;
     tokio::time::sleep(process.options.startup_delay).await;
     open_ports(&server).await.map_err(Failure::Transports)?;
@@ -70,8 +71,14 @@ async fn connect(process: &Process) -> Result<Server> {
         data.datasource(&data.registry_jndi)?.clone(),
     );
     let mut pools = BTreeMap::new();
+    let mut needed: Vec<&str> = vec![&user_source.jndi, &registry_source.jndi];
+    needed.extend(data.mounts.iter().map(|mount| mount.jndi.as_str()));
+    needed.extend(data.rss.iter().map(|rss| rss.jndi.as_str()));
+    for jndi in &needed {
+        data.datasource(jndi)?;
+    }
     for source in &data.datasources {
-        let needed = [&user_source.jndi, &registry_source.jndi].contains(&&source.jndi);
+        let needed = needed.contains(&source.jndi.as_str());
         match open(process, source).await {
             Ok(pool) => {
                 pools.insert(source.jndi.clone(), pool);
@@ -84,16 +91,17 @@ async fn connect(process: &Process) -> Result<Server> {
             ),
         }
     }
-    let pool = |jndi: &str| {
+    let pool = |jndi: &str| -> Result<Db> {
         pools
             .get(jndi)
             .cloned()
             .with_context(|| format!("no pool for {jndi}"))
     };
+    let (users, registry) = (pool(&user_source.jndi)?, pool(&registry_source.jndi)?);
     Ok(Server {
-        users: pool(&user_source.jndi)?,
-        registry: pool(&registry_source.jndi)?,
-        pools: pools.values().cloned().collect(),
+        users,
+        registry,
+        pools,
         home: home.clone(),
         conf: Arc::clone(&process.conf),
         data,
@@ -106,6 +114,25 @@ async fn connect(process: &Process) -> Result<Server> {
         sessions: Mutex::default(),
         stores: Mutex::default(),
     })
+}
+
+/// The databases beside those of users and the registry.
+async fn other_databases(server: &Server) -> Result<()> {
+    let pool = |jndi: &str| {
+        server
+            .pools
+            .get(jndi)
+            .with_context(|| format!("no pool for {jndi}"))
+    };
+    for mount in &server.data.mounts {
+        let source = server.data.datasource(&mount.jndi)?;
+        mount.check(pool(&mount.jndi)?, source).await?;
+    }
+    if let Some(conf) = &server.data.rss {
+        let source = server.data.datasource(&conf.jndi)?;
+        rss::check(pool(&conf.jndi)?, source, conf, server.is_new()).await?;
+    }
+    Ok(())
 }
 
 async fn open(process: &Process, source: &Datasource) -> Result<Db> {
@@ -153,7 +180,7 @@ async fn add_admin(server: &Server) -> Result<()> {
 }
 
 async fn open_ports(server: &Arc<Server>) -> Result<()> {
-    let config = Identity::server_config(&server.home)?;
+    let config = Identity::server_config(&server.home.join(&server.conf.keystore))?;
     let https = listen(server, server.conf.https_port).await?;
     let plain = listen(server, server.conf.http_port).await?;
     tokio::spawn(http::serve_tls(https, config, Arc::clone(server)));

@@ -69,8 +69,8 @@ pub(crate) struct Server {
     pub(crate) log: Arc<Log>,
     pub(crate) users: Db,
     pub(crate) registry: Db,
-    /// Every pool there is, those nobody looks into as well.
-    pub(crate) pools: Vec<Db>,
+    /// Every pool there is by the name of its data source, those nobody looks into as well.
+    pub(crate) pools: BTreeMap<String, Db>,
     pub(crate) user_source: Datasource,
     pub(crate) begun: Instant,
     pub(crate) control: mpsc::Sender<Control>,

@@ -97,22 +97,26 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new(kernel: &str, database: Option<Database>) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let dir = folder.path().canonicalize()?.join("wso2 home");
-        let offset = free_offset()?;
         let version = if kernel.starts_with("4.1") {
             "3.0.1"
         } else {
             "3.2.0"
         };
         let stock = HomeSpec::stock(PRODUCT, version, kernel, Path::new(STANDIN));
+        Self::of(HomeSpec { database, ..stock })
+    }
+
+    pub(crate) fn of(spec: HomeSpec) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let dir = folder.path().canonicalize()?.join("wso2 home");
+        let offset = free_offset()?;
+        let tenants = vec![1, 2];
         make_home(
             &dir,
             &HomeSpec {
-                database,
                 offset,
-                tenants: vec![1, 2],
-                ..stock
+                tenants,
+                ..spec
             },
         )?;
         Ok(Self {

@@ -4,5 +4,6 @@ mod fixtures;
 mod harness;
 mod homes;
 mod lifecycle;
+mod products;
 mod refusals;
 mod services;

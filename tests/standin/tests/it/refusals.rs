@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::harness::{Engine, Home};
 
-fn refused(home: &Home, reason: &str) -> Result<()> {
+pub(crate) fn refused(home: &Home, reason: &str) -> Result<()> {
     assert!(
         home.script("start")?.status.success(),
         "the script knows nothing of it"
