@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod connection;
 pub mod error;
 pub mod facts;
+pub mod fence;
 mod fingerprint;
 mod handover;
 pub mod journal;
@@ -23,6 +24,7 @@ pub use backup::{BackupReceipt, backup, lapsed, restore_into, verify_by_restore}
 pub use checkpoint::{CheckResult, Checkpoint, RowRule, Verdict, check};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
+pub use fence::{FencePlan, FenceProof, FenceReport};
 pub use handover::hand_over;
 pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, journal_begun};
 pub use privileges::Privileges;

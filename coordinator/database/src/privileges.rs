@@ -1,5 +1,7 @@
 //! What the account may do, as far as an upgrade depends on it.
 
+use std::collections::BTreeSet;
+
 use crate::connection::Connection;
 use crate::error::DatabaseError;
 use crate::target::Engine;
@@ -36,6 +38,53 @@ async fn postgres(connection: &mut Connection) -> Result<Privileges, DatabaseErr
 }
 
 async fn mysql(connection: &mut Connection) -> Result<Privileges, DatabaseError> {
+    let grants = own_grants(connection).await?;
+    Ok(Privileges {
+        create_database: grants.iter().any(|line| grants_create(line)),
+        see_all_sessions: grants
+            .iter()
+            .any(|line| global(line).is_some_and(|list| has(&list, "PROCESS"))),
+    })
+}
+
+/// MySQL: what the account may do on the whole server.
+pub(crate) async fn global_privileges(
+    connection: &mut Connection,
+) -> Result<BTreeSet<String>, DatabaseError> {
+    let grants = own_grants(connection).await?;
+    Ok(grants.iter().filter_map(|line| global(line)).flatten().collect())
+}
+
+/// MySQL: whether the account may give others any right on any database.
+pub(crate) async fn may_grant(connection: &mut Connection) -> Result<bool, DatabaseError> {
+    const ON_DATABASES: [&str; 18] = [
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "CREATE",
+        "DROP",
+        "REFERENCES",
+        "INDEX",
+        "ALTER",
+        "CREATE TEMPORARY TABLES",
+        "LOCK TABLES",
+        "EXECUTE",
+        "CREATE VIEW",
+        "SHOW VIEW",
+        "CREATE ROUTINE",
+        "ALTER ROUTINE",
+        "EVENT",
+        "TRIGGER",
+    ];
+    let grants = own_grants(connection).await?;
+    Ok(grants.iter().any(|line| {
+        line.ends_with("WITH GRANT OPTION")
+            && global(line).is_some_and(|list| ON_DATABASES.iter().all(|privilege| has(&list, privilege)))
+    }))
+}
+
+async fn own_grants(connection: &mut Connection) -> Result<Vec<String>, DatabaseError> {
     const ACTION: &str = "read the account's privileges";
     let mut grants = connection.column(ACTION, "SHOW GRANTS").await?;
     // MySQL shows what an active role grants only when asked for it by name; MariaDB shows it anyway.
@@ -50,12 +99,7 @@ async fn mysql(connection: &mut Connection) -> Result<Privileges, DatabaseError>
     {
         grants.extend(rows.iter().map(|row| row.text(0)));
     }
-    Ok(Privileges {
-        create_database: grants.iter().any(|line| grants_create(line)),
-        see_all_sessions: grants
-            .iter()
-            .any(|line| global(line).is_some_and(|list| has(&list, "PROCESS"))),
-    })
+    Ok(grants)
 }
 
 /// The privileges of a line `GRANT a, b ON *.* TO …`.

@@ -173,7 +173,7 @@ pub async fn foreign_sessions_of(
     found
 }
 
-async fn look(
+pub(crate) async fn look(
     connection: &mut Connection,
     own: &OwnSessions,
     accounts: &[String],
@@ -202,7 +202,7 @@ async fn look(
     }
 }
 
-async fn require_full_view(connection: &mut Connection) -> Result<(), DatabaseError> {
+pub(crate) async fn require_full_view(connection: &mut Connection) -> Result<(), DatabaseError> {
     if privileges(connection).await?.see_all_sessions {
         return Ok(());
     }

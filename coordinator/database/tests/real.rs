@@ -8,6 +8,8 @@ mod backup;
 mod checkpoint;
 #[path = "real/facts.rs"]
 mod facts;
+#[path = "real/fence.rs"]
+mod fence;
 #[path = "real/handover.rs"]
 mod handover;
 #[path = "real/script_mariadb.rs"]

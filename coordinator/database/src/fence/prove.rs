@@ -1,0 +1,116 @@
+//! Proof of the fence: the application tries to connect and is refused for the right reason.
+
+use std::time::Duration;
+
+use super::{FencePlan, FenceProof, end};
+use crate::connection::Connection;
+use crate::error::{DatabaseError, Kind};
+use crate::sessions::{OwnSessions, look};
+use crate::target::{Engine, Target};
+
+const ACTION: &str = "prove the fence";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(super) async fn prove(
+    plan: &FencePlan,
+    target: &Target,
+    application: &Target,
+    own: &OwnSessions,
+) -> Result<FenceProof, DatabaseError> {
+    if application.engine != plan.engine
+        || application.database != plan.database
+        || !plan.accounts.contains(&application.user)
+    {
+        return Err(DatabaseError::new(
+            Kind::Refused,
+            ACTION,
+            application,
+            "the fence was not planned for this account and database",
+            "try with an account of the plan, on the database of the plan",
+        ));
+    }
+    let code = refusal(application).await?;
+    let gaps = plan.gaps(target).await?;
+    if let Some(gap) = gaps.first() {
+        return Err(DatabaseError::new(
+            Kind::Integrity,
+            ACTION,
+            target,
+            gap.clone(),
+            "put the fence up again, and find out who took it down",
+        ));
+    }
+    let mut connection = Connection::open(target).await?;
+    let listed = look(&mut connection, own, &plan.accounts).await;
+    let intruders = end::application(&mut connection, plan, own).await;
+    connection.close().await;
+    let (prepared, mut remaining): (Vec<_>, Vec<_>) = listed?.into_iter().partition(end::is_prepared);
+    // Sessions of an account that may go on working elsewhere are no concern here.
+    let intruders = intruders?;
+    remaining.retain(|session| !plan.accounts.contains(&session.user) || intruders.contains(session));
+    Ok(FenceProof {
+        account: application.user.clone(),
+        code,
+        remaining,
+        prepared,
+    })
+}
+
+/// The code with which the application was refused because of the fence.
+async fn refusal(application: &Target) -> Result<String, DatabaseError> {
+    let attempt = async {
+        match application.engine {
+            Engine::MySql => application.mysql().await.map(drop),
+            Engine::Postgres => application.postgres().await.map(drop),
+        }
+    };
+    let error = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
+        Ok(Ok(())) => {
+            return Err(DatabaseError::new(
+                Kind::Integrity,
+                ACTION,
+                application,
+                format!("the application's account `{}` was let in", application.user),
+                "put the fence up again; if it is up, the account has another way in that must be closed by hand",
+            ));
+        }
+        Ok(Err(error)) => error,
+        Err(_elapsed) => {
+            return Err(DatabaseError::new(
+                Kind::Unreachable,
+                ACTION,
+                application,
+                format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()),
+                "check host, port and firewall",
+            ));
+        }
+    };
+    let Some(code) = error.as_database_error().and_then(code) else {
+        return Err(DatabaseError::driver(ACTION, application, error));
+    };
+    if FENCE_CODES.contains(&code.as_str()) {
+        return Ok(code);
+    }
+    let told = DatabaseError::driver(ACTION, application, error);
+    Err(DatabaseError::new(
+        told.kind(),
+        ACTION,
+        application,
+        format!(
+            "the application was refused, but not by the fence: {}",
+            told.why()
+        ),
+        "correct the application's account and password in the upgrade file, then prove the fence again",
+    ))
+}
+
+/// An account that is locked (MySQL, MariaDB), one without rights on the database (MySQL), one without the right
+/// to connect to it (42501) and one that may not log in (28000).
+const FENCE_CODES: [&str; 5] = ["3118", "4151", "1044", "42501", "28000"];
+
+fn code(refusal: &dyn sqlx::error::DatabaseError) -> Option<String> {
+    match refusal.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        Some(refusal) => Some(refusal.number().to_string()),
+        None => refusal.code().map(std::borrow::Cow::into_owned),
+    }
+}
