@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use crate::connection::Connection;
 use crate::error::DatabaseError;
 use crate::literal;
+use crate::script::Decided;
 use crate::target::{Engine, Target};
 
 /// Name of the table. It counts neither as an object of the database nor as content.
@@ -87,6 +88,9 @@ pub struct JournalRecord {
     pub millis: u64,
     /// What the server warned of.
     pub warnings: Vec<Warning>,
+    /// Who decided what about it, when it did not run as it stands in the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<Decided>,
 }
 
 /// Where the records go besides the target: the coordinator's own store.
@@ -170,6 +174,7 @@ pub(crate) struct Entry {
     pub(crate) rows: u64,
     pub(crate) millis: u64,
     pub(crate) warnings: Vec<Warning>,
+    pub(crate) decided_by: Option<Decided>,
 }
 
 /// The table, qualified, because a script may change the schema search path or the default database.
@@ -210,7 +215,7 @@ impl Place {
             "CREATE TABLE IF NOT EXISTS {table} (script_sha256 VARCHAR(64){ascii} NOT NULL, statement_number INTEGER NOT NULL, \
              statement_sha256 VARCHAR(64){ascii} NOT NULL, state VARCHAR(16){ascii} NOT NULL, fingerprint VARCHAR(64){ascii}, \
              variables {long}, last_insert_id DECIMAL(20, 0), row_count BIGINT NOT NULL, millis BIGINT NOT NULL, \
-             warnings {long}, PRIMARY KEY (script_sha256, statement_number)){tail}"
+             warnings {long}, decided_by {long}, PRIMARY KEY (script_sha256, statement_number)){tail}"
         )
     }
 
@@ -219,7 +224,7 @@ impl Place {
         let text = |value: &str| literal::text(self.engine, value);
         let json = |value: serde_json::Result<String>| text(&value.unwrap_or_default());
         let values = format!(
-            "{}, {number}, {}, {}, {}, {}, {}, {}, {}, {}",
+            "{}, {number}, {}, {}, {}, {}, {}, {}, {}, {}, {}",
             text(script),
             text(&entry.statement_sha256),
             text(entry.state.name()),
@@ -231,6 +236,10 @@ impl Place {
             entry.rows,
             entry.millis,
             json(serde_json::to_string(&entry.warnings)),
+            entry.decided_by.as_ref().map_or_else(
+                || "NULL".to_owned(),
+                |decided| json(serde_json::to_string(decided))
+            ),
         );
         match self.engine {
             Engine::MySql => format!("REPLACE INTO {} VALUES ({values})", self.table),
@@ -254,7 +263,7 @@ impl Place {
     ) -> Result<(Vec<Entry>, bool), DatabaseError> {
         let sql = format!(
             "SELECT statement_number, statement_sha256, state, fingerprint, variables, last_insert_id, row_count, \
-             millis, warnings FROM {} WHERE script_sha256 = {} ORDER BY statement_number",
+             millis, warnings, decided_by FROM {} WHERE script_sha256 = {} ORDER BY statement_number",
             self.table,
             literal::text(self.engine, script)
         );
@@ -271,6 +280,7 @@ impl Place {
                 rows: row.number(6).unwrap_or_default(),
                 millis: row.number(7).unwrap_or_default(),
                 warnings: serde_json::from_str(&row.text(8)).unwrap_or_default(),
+                decided_by: row.get(9).and_then(|text| serde_json::from_str(text).ok()),
             })
         });
         Ok((entries.collect(), ended))

@@ -30,7 +30,9 @@ pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, jour
 pub use privileges::Privileges;
 pub use reach::{Reach, reach};
 pub use schema_level::SchemaLevel;
-pub use script::{RunOptions, ScriptError, ScriptReport, run_script};
+pub use script::{
+    Decided, DecidedAction, Override, OverrideAction, RunOptions, ScriptError, ScriptReport, run_script,
+};
 pub use sessions::{OwnSession, OwnSessions, Session, foreign_sessions};
 pub use staging::{Problem, ProblemCode, ProvenStaging, compatible, drop_all_objects};
 pub use target::{Engine, Target, TargetError};

@@ -3,6 +3,7 @@
 
 mod error;
 mod mysql;
+mod overrides;
 mod postgres;
 mod session;
 
@@ -20,6 +21,8 @@ use crate::target::{Engine, Target};
 
 use error::Reporter;
 pub use error::{Place, ScriptError, ScriptErrorKind, ScriptFailure};
+use overrides::Orders;
+pub use overrides::{Decided, DecidedAction, Override, OverrideAction};
 
 /// What an operator decided about a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,6 +46,9 @@ pub struct RunOptions<'a> {
     pub own: OwnSessions,
     /// What an operator decided, by statement, after a [`ScriptErrorKind::Uncertain`] or a refused statement.
     pub decisions: BTreeMap<usize, Decision>,
+    /// What to do with single statements instead of running them as they stand. Every one of them must be for
+    /// this script and fit it, or nothing is run; on resume they must be the same for what ran before.
+    pub overrides: Vec<Override>,
 }
 
 impl fmt::Debug for RunOptions<'_> {
@@ -50,6 +56,7 @@ impl fmt::Debug for RunOptions<'_> {
         f.debug_struct("RunOptions")
             .field("name", &self.name)
             .field("decisions", &self.decisions)
+            .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }
 }
@@ -71,6 +78,9 @@ pub struct ScriptReport {
     pub warnings: Vec<Warning>,
     /// Duration of this run.
     pub millis: u64,
+    /// The overrides that were obeyed, in all runs together.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
 }
 
 /// Runs a script to its end, or goes on with it where an earlier run stopped.
@@ -101,6 +111,11 @@ pub async fn run_script(
             "name the script for this engine",
         ));
     }
+    let (orders, script) = Orders::check(&reporter, &options.overrides)?;
+    let reporter = Reporter {
+        script: &script,
+        ..reporter
+    };
     let started = Instant::now();
     let mut connection = Connection::open(target)
         .await
@@ -109,6 +124,7 @@ pub async fn run_script(
     let run = Run {
         reporter,
         options,
+        orders,
         session: connection.id().to_owned(),
     };
     let result = match run.require_alone().await {
@@ -130,6 +146,7 @@ pub async fn run_script(
 pub(crate) struct Run<'a> {
     reporter: Reporter<'a>,
     options: &'a RunOptions<'a>,
+    orders: Orders,
     session: String,
 }
 
@@ -181,6 +198,7 @@ impl<'a> Run<'a> {
             rows: entry.rows,
             millis: entry.millis,
             warnings: entry.warnings.clone(),
+            decided_by: entry.decided_by.clone(),
         };
         let stored = self.options.sink.record(&record).await;
         stored.map_err(|error| self.reporter.sink(statement, error))
@@ -198,7 +216,18 @@ impl<'a> Run<'a> {
     fn require_same_history(&self, entries: &[Entry]) -> Result<(), ScriptError> {
         for (position, entry) in entries.iter().enumerate() {
             let known = self.script().statements.get(entry.index);
-            if entry.index != position || known.is_none_or(|known| known.sha256 != entry.statement_sha256) {
+            let finished = mysql::finished(entry.state);
+            if let (Some(statement), Some(why)) = (known, self.orders.contradiction(entry, finished)) {
+                let next =
+                    "resume with the overrides of the run before, or restore the backup and begin again";
+                return Err(self
+                    .reporter
+                    .at(statement, ScriptErrorKind::HistoryChanged, why, next));
+            }
+            // It never ended, and a person has looked and ordered another in its place.
+            let superseded = !finished && self.orders.replaces(entry.index);
+            let changed = known.is_none_or(|known| known.sha256 != entry.statement_sha256) && !superseded;
+            if entry.index != position || changed {
                 return Err(self.reporter.error(
                     ScriptErrorKind::HistoryChanged,
                     format!("the journal's statement {} is not the script's", entry.index + 1),
@@ -218,6 +247,19 @@ impl<'a> Run<'a> {
             rows: entries.iter().map(|entry| entry.rows).sum(),
             warnings: entries.iter().flat_map(|entry| entry.warnings.clone()).collect(),
             millis: 0,
+            overrides: self.orders.all(),
+        }
+    }
+
+    /// An entry of a statement, with who decided what about it.
+    fn fresh(&self, statement: &Statement, state: JournalState) -> Entry {
+        let asked = self.options.decisions.get(&statement.index);
+        Entry {
+            decided_by: self
+                .orders
+                .decided(statement.index)
+                .or_else(|| asked.map(|decision| overrides::decision(statement, *decision))),
+            ..fresh(statement, state)
         }
     }
 }
@@ -238,6 +280,7 @@ pub(crate) fn fresh(statement: &Statement, state: JournalState) -> Entry {
         rows: 0,
         millis: 0,
         warnings: Vec::new(),
+        decided_by: None,
     }
 }
 

@@ -12,6 +12,8 @@ mod facts;
 mod fence;
 #[path = "real/handover.rs"]
 mod handover;
+#[path = "real/overrides.rs"]
+mod overrides;
 #[path = "real/script_mariadb.rs"]
 mod script_mariadb;
 #[path = "real/script_postgres.rs"]

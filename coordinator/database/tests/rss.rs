@@ -233,6 +233,7 @@ async fn migrate(target: &Target, script: &Script, sink: &Sink) -> Result<Script
         cancel: CancellationToken::new(),
         own: OwnSessions::new(),
         decisions: BTreeMap::new(),
+        overrides: Vec::new(),
     };
     // The client that prepared the rows has said good-bye; on a busy machine its server takes a moment to hear it.
     for _ in 0..100 {

@@ -142,6 +142,27 @@ pub struct Script {
 }
 
 impl Script {
+    /// Puts another statement in the place of one. Where it stands in the file stays; the file's hash and pieces
+    /// are those of the file.
+    pub fn replace(&mut self, index: usize, by: Statement) {
+        if let Some(place) = self.statements.get_mut(index) {
+            *place = Statement {
+                index,
+                span: place.span.clone(),
+                line: place.line,
+                column: place.column,
+                ..by
+            };
+        }
+    }
+
+    /// Takes a statement for one that is not run: nothing in the connection comes from it or is needed by it.
+    pub fn pass_over(&mut self, index: usize) {
+        if let Some(place) = self.statements.get_mut(index) {
+            place.session = SessionUse::default();
+        }
+    }
+
     /// The statements to run again on a new connection so that the script can go on at statement `from`, in
     /// order: settings of the connection, and every session statement whose result is read from there on.
     #[must_use]

@@ -135,6 +135,7 @@ impl Worker {
             cancel: job.cancel.clone(),
             own: self.own.clone(),
             decisions: BTreeMap::new(),
+            overrides: Vec::new(),
         };
         Box::pin(run_script(target, script, &options))
             .await

@@ -20,7 +20,8 @@ const CLIENT_SESSION: &str = "SELECT set_config('TimeZone', coalesce((SELECT sub
      ORDER BY setdatabase = 0, setrole = 0 LIMIT 1), current_setting('log_timezone')), false)";
 
 pub(super) async fn run(run: &Run<'_>, connection: &mut Connection) -> Result<ScriptReport, ScriptError> {
-    for statement in &run.script().statements {
+    let sent = run.script().statements.iter();
+    for statement in sent.filter(|statement| !run.orders.passes_over(statement.index)) {
         refuse_unsupported(run, statement)?;
     }
     let told = |error| run.reporter.database(error);
@@ -121,8 +122,8 @@ async fn one(
     statement: &Statement,
 ) -> Result<Entry, ScriptError> {
     let decided = run.options.decisions.get(&statement.index) == Some(&super::Decision::Applied);
-    let mut entry = fresh(statement, JournalState::Done);
-    if decided || opens_or_closes(statement) {
+    let mut entry = run.fresh(statement, JournalState::Done);
+    if decided || run.orders.passes_over(statement.index) || opens_or_closes(statement) {
         entry.state = JournalState::Skipped;
     } else {
         run.tell(statement, JournalState::Intent, &entry).await?;

@@ -99,5 +99,6 @@ pub(crate) fn options(sink: &dyn JournalSink) -> RunOptions<'_> {
         cancel: CancellationToken::new(),
         own: OwnSessions::new(),
         decisions: BTreeMap::new(),
+        overrides: Vec::new(),
     }
 }

@@ -5,7 +5,8 @@ use cutover_sqlscript::{Statement, StatementKind};
 use crate::script::{Run, ScriptError, ScriptErrorKind, words};
 
 pub(super) fn refuse_unsupported(run: &Run<'_>) -> Result<(), ScriptError> {
-    for statement in &run.script().statements {
+    let sent = run.script().statements.iter();
+    for statement in sent.filter(|statement| !run.orders.passes_over(statement.index)) {
         if let Some((why, next)) = unsupported(statement, &run.reporter.target.database) {
             return Err(run
                 .reporter
@@ -49,7 +50,9 @@ fn names(text: &str, database: &str) -> bool {
 pub(super) fn refuse_lost_session(run: &Run<'_>, done: usize) -> Result<(), ScriptError> {
     let lost = run.script().statements.iter().take(done).find(|statement| {
         let words = words(statement);
-        words.first().is_some_and(|word| word == "CREATE") && words.iter().any(|word| word == "TEMPORARY")
+        words.first().is_some_and(|word| word == "CREATE")
+            && words.iter().any(|word| word == "TEMPORARY")
+            && !run.orders.passes_over(statement.index)
     });
     match lost {
         None => Ok(()),

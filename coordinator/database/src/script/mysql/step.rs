@@ -8,7 +8,7 @@ use super::{checks, end_entry, finished};
 use crate::connection::Connection;
 use crate::fingerprint;
 use crate::journal::{Entry, JournalState, Place, Warning};
-use crate::script::{Decision, Run, ScriptError, ScriptErrorKind, fresh, millis, number, session, words};
+use crate::script::{Decision, Run, ScriptError, ScriptErrorKind, millis, number, session, words};
 
 const KEPT: &str = "this statement changed nothing; correct the cause";
 
@@ -139,6 +139,11 @@ impl<'a, 'r> Runner<'a, 'r> {
     }
 
     async fn way(&mut self, statement: &Statement, pending: Option<&Entry>) -> Result<Way, ScriptError> {
+        if self.run.orders.passes_over(statement.index) {
+            return Ok(Way::Skip);
+        }
+        // An interrupted statement in whose place another was ordered since: the person who did has looked.
+        let pending = pending.filter(|pending| pending.statement_sha256 == statement.sha256);
         if let Some(decision) = self.run.options.decisions.get(&statement.index) {
             return Ok(match decision {
                 Decision::Applied => Way::Skip,
@@ -201,9 +206,9 @@ impl<'a, 'r> Runner<'a, 'r> {
     }
 
     async fn skip(&mut self, statement: &Statement) -> Result<(), ScriptError> {
-        let mut entry = fresh(statement, JournalState::Skipped);
+        let mut entry = self.run.fresh(statement, JournalState::Skipped);
         // Judged by its effect to have run: that is done, not skipped.
-        let decided = self.run.options.decisions.contains_key(&statement.index);
+        let decided = entry.decided_by.is_some();
         if statement.kind == StatementKind::Ddl && !decided && self.plain_way(statement) != Way::Skip {
             entry.state = JournalState::Done;
         }
@@ -235,7 +240,7 @@ impl<'a, 'r> Runner<'a, 'r> {
             .map_err(|error| self.run.reporter.database(error))?;
         let intent = Entry {
             fingerprint: Some(before.clone()),
-            ..fresh(statement, JournalState::Intent)
+            ..self.run.fresh(statement, JournalState::Intent)
         };
         self.write(&intent).await?;
         self.own("COMMIT").await?;
@@ -297,7 +302,7 @@ impl<'a, 'r> Runner<'a, 'r> {
     }
 
     async fn commit(&mut self, statement: &Statement) -> Result<(), ScriptError> {
-        self.record(fresh(statement, JournalState::Done)).await?;
+        self.record(self.run.fresh(statement, JournalState::Done)).await?;
         self.effect(statement).await?;
         self.open = self.manual;
         self.uncommitted = statement.index + 1;
@@ -321,7 +326,7 @@ impl<'a, 'r> Runner<'a, 'r> {
 
     /// Runs the statement and reads what it left in the session.
     async fn effect(&mut self, statement: &Statement) -> Result<Entry, ScriptError> {
-        let mut entry = fresh(statement, JournalState::Done);
+        let mut entry = self.run.fresh(statement, JournalState::Done);
         self.run.tell(statement, JournalState::Intent, &entry).await?;
         let started = Instant::now();
         let ran = self.connection.run_discarding(&statement.text).await;
