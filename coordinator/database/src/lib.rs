@@ -13,6 +13,7 @@ pub mod journal;
 mod literal;
 mod privileges;
 pub mod reach;
+pub mod repair;
 pub mod schema_level;
 pub mod script;
 pub mod sessions;
@@ -21,7 +22,7 @@ pub mod target;
 pub mod tools;
 
 pub use backup::{BackupReceipt, backup, lapsed, restore_into, verify_by_restore};
-pub use checkpoint::{CheckResult, Checkpoint, RowRule, Verdict, check};
+pub use checkpoint::{CheckResult, Checkpoint, RowCounts, RowRule, Verdict, check, check_with};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
 pub use fence::{FencePlan, FenceProof, FenceReport};
@@ -29,6 +30,7 @@ pub use handover::hand_over;
 pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, journal_begun};
 pub use privileges::Privileges;
 pub use reach::{Reach, reach};
+pub use repair::{RepairOptions, RepairReport, repair, repairable};
 pub use schema_level::SchemaLevel;
 pub use script::{
     Decided, DecidedAction, Override, OverrideAction, RunOptions, ScriptError, ScriptReport, run_script,
