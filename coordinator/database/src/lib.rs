@@ -35,7 +35,7 @@ pub use schema_level::SchemaLevel;
 pub use script::{
     Decided, DecidedAction, Override, OverrideAction, RunOptions, ScriptError, ScriptReport, run_script,
 };
-pub use sessions::{OwnSession, OwnSessions, Session, foreign_sessions};
+pub use sessions::{OwnSession, OwnSessions, Session, foreign_sessions, settled_sessions};
 pub use staging::{Problem, ProblemCode, ProvenStaging, compatible, drop_all_objects};
 pub use target::{Engine, Target, TargetError};
 pub use tools::{ToolFacts, Tools};

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::journal::{Entry, JournalRecord, JournalSink, JournalState, Warning};
-use crate::sessions::{OwnSessions, foreign_sessions};
+use crate::sessions::{OwnSessions, settled_sessions};
 use crate::target::{Engine, Target};
 
 use error::Reporter;
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
 
     /// Promise 1: the session list is the proof, asked in the moment before the first statement.
     async fn require_alone(&self) -> Result<(), ScriptError> {
-        let sessions = foreign_sessions(self.reporter.target, &self.options.own)
+        let sessions = settled_sessions(self.reporter.target, &self.options.own)
             .await
             .map_err(|error| self.reporter.database(error))?;
         if sessions.is_empty() {

@@ -20,6 +20,10 @@ const ACTION: &str = "list the sessions";
 const GOODBYE_CHECKS: u32 = 50;
 const GOODBYE_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often, and how long apart, a client that may be leaving is looked at.
+const SETTLING_CHECKS: u32 = 10;
+const SETTLING_PAUSE: Duration = Duration::from_millis(200);
+
 /// A session that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Session {
@@ -157,7 +161,24 @@ pub async fn foreign_sessions(target: &Target, own: &OwnSessions) -> Result<Vec<
     foreign_sessions_of(target, own, &[]).await
 }
 
-/// The same, and on MySQL also the sessions of these accounts whatever database they chose: an application's
+/// [`foreign_sessions`], asked again for a moment while it finds any: a server lists a client that has just said
+/// good-bye until it gets round to it. The last list is the answer.
+///
+/// # Errors
+/// As [`foreign_sessions`].
+pub async fn settled_sessions(target: &Target, own: &OwnSessions) -> Result<Vec<Session>, DatabaseError> {
+    let mut checks = 0;
+    loop {
+        let found = foreign_sessions(target, own).await?;
+        checks += 1;
+        if found.is_empty() || checks == SETTLING_CHECKS {
+            return Ok(found);
+        }
+        tokio::time::sleep(SETTLING_PAUSE).await;
+    }
+}
+
+/// As [`foreign_sessions`], and on MySQL also the sessions of these accounts whatever database they chose: an application's
 /// account can reach its tables by qualified name.
 ///
 /// # Errors

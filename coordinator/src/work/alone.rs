@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cutover_database::{Session, Target, foreign_sessions};
+use cutover_database::{Session, Target, foreign_sessions, settled_sessions};
 use cutover_proto::ids::NodeName;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -14,6 +14,8 @@ const SERVING_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long sessions of a coordinator that was killed are given to go: the server ends the statement they are at first.
 const LEFTOVER_CHECKS: u32 = 120;
+/// And how long a client that has just said good-bye.
+const LEAVING_CHECKS: u32 = 5;
 const LEFTOVER_PAUSE: Duration = Duration::from_millis(500);
 
 impl Worker {
@@ -25,7 +27,11 @@ impl Worker {
         target: &Target,
         role: DatabaseRole,
     ) -> Result<(), StepError> {
-        let mut checks = if job.again { LEFTOVER_CHECKS } else { 1 };
+        let mut checks = if job.again {
+            LEFTOVER_CHECKS
+        } else {
+            LEAVING_CHECKS
+        };
         loop {
             let sessions = foreign_sessions(target, &self.own)
                 .await
@@ -48,7 +54,7 @@ impl Worker {
         role: DatabaseRole,
     ) -> StepOutcome {
         let target = target_of(database, role)?;
-        let sessions = foreign_sessions(&target, &self.own)
+        let sessions = settled_sessions(&target, &self.own)
             .await
             .map_err(|e| failed(&e))?;
         if sessions.is_empty() {
