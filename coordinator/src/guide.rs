@@ -1,16 +1,28 @@
 //! Guides as data: the ordered procedure for one product hop, traceable to WSO2's sentences.
 //!
-//! The five shipped guides lie in `coordinator/guides/`; [`lint`] checks one without a fleet.
+//! The shipped guides lie in `coordinator/guides/`; [`lint`] checks one without a fleet, and beside the page that it
+//! carries out.
 
+mod edit;
 pub mod lint;
-pub mod renames;
+pub mod page;
+mod part;
+mod renames;
+mod script;
+mod shipped;
+mod version;
 pub mod view;
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::edit::{EditFor, EditValue, GuideEdit, Setting};
 pub use self::renames::{Obsolete, Rename};
+pub use self::script::{GuideScript, ProductDatabase, Role, ScriptSet};
+pub(crate) use self::shipped::script_text;
+pub use self::version::version_fits;
+
+/// What a guide says of a product when it is for any: both homes must then hold the same one.
+pub const ANY_PRODUCT: &str = "*";
 
 /// A guide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,19 +32,37 @@ pub struct Guide {
     pub name: String,
     /// Title.
     pub title: String,
-    /// Product as `bin/version.txt` of its homes says.
+    /// Product as `bin/version.txt` of its homes says, or `*` for any: see [`ANY_PRODUCT`].
     pub product: String,
-    /// Versions it accepts in the old home.
+    /// Versions of the product that it accepts in the old home.
     pub from: String,
-    /// Versions it accepts in the new home.
+    /// Versions of the product that it accepts in the new home.
     pub to: String,
-    /// Kernel versions it accepts in the new home.
+    /// Kernel versions that it accepts in the old home.
+    #[serde(default)]
+    pub from_kernel: Option<String>,
+    /// Kernel versions that it accepts in the new home.
     pub kernel: String,
     /// The order of WSO2's page.
     pub order: Order,
+    /// Whether rows that reach production while the upgrade is under way can be brought over.
+    #[serde(default)]
+    pub delta: bool,
+    /// Whether staging may run beside production for a while, before names are switched.
+    #[serde(default)]
+    pub beside: bool,
+    /// Shared parts that ship with Cutover and become part of the guide, behind what it says itself.
+    #[serde(default)]
+    pub uses: Vec<String>,
     /// WSO2's sentences that order something, in the page's order.
     #[serde(rename = "sentence")]
     pub sentences: Vec<Sentence>,
+    /// The database that belongs to the product alone, where it has one.
+    #[serde(default)]
+    pub product_database: Option<ProductDatabase>,
+    /// Migration scripts by the role of the database that they run on, in the order in which they run.
+    #[serde(rename = "script", default)]
+    pub scripts: Vec<GuideScript>,
     /// Configuration files of the new home and the values to set in them.
     #[serde(rename = "edit", default)]
     pub edits: Vec<GuideEdit>,
@@ -42,9 +72,6 @@ pub struct Guide {
     /// Files without which the new home can't serve the old data, carried unless the upgrade file says otherwise.
     #[serde(default)]
     pub carry: Vec<String>,
-    /// Scripts that ship with the guide, by engine.
-    #[serde(default)]
-    pub scripts: BTreeMap<String, GuideScript>,
     /// What must hold in the migrated database.
     #[serde(rename = "checkpoint", default)]
     pub checkpoints: Vec<GuideCheckpoint>,
@@ -67,6 +94,8 @@ pub enum Order {
     MigrateThenCopy,
     /// Copy production to staging, then migrate staging. Production is never changed.
     CopyThenMigrate,
+    /// Copy production to staging. No schema changes, so nothing is migrated.
+    CopyOnly,
 }
 
 impl Order {
@@ -76,6 +105,7 @@ impl Order {
         match self {
             Order::MigrateThenCopy => "migrate-then-copy",
             Order::CopyThenMigrate => "copy-then-migrate",
+            Order::CopyOnly => "copy-only",
         }
     }
 }
@@ -96,73 +126,24 @@ pub struct Sentence {
     pub declined: Option<String>,
 }
 
-/// A file of the new home and values to set in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuideEdit {
-    /// Path under the home.
-    pub file: String,
-    /// The sentence that asks for it.
-    pub sentence: String,
-    /// Element path to value. `{datasource}` in a path stands for the data source's name; the values are those of
-    /// [`EditValue`].
-    pub set: BTreeMap<String, EditValue>,
-}
-
-/// What an edit puts in, reckoned from the upgrade file and the old home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EditValue {
-    /// JDBC URL of the staging database, with the parameters of the old home's URL.
-    StagingUrl,
-    /// Account of the application on staging.
-    StagingUser,
-    /// Its password: a secret.
-    StagingPassword,
-    /// JDBC driver class, as in the old home.
-    Driver,
-    /// The statement that tests a connection.
-    ValidationQuery,
-    /// JNDI name of the data source.
-    Jndi,
-}
-
-impl EditValue {
-    /// In words.
-    #[must_use]
-    pub fn describe(self) -> &'static str {
-        match self {
-            EditValue::StagingUrl => "JDBC URL of staging",
-            EditValue::StagingUser => "account on staging",
-            EditValue::StagingPassword => "its password",
-            EditValue::Driver => "JDBC driver class of the old home",
-            EditValue::ValidationQuery => "statement that tests a connection",
-            EditValue::Jndi => "JNDI name of the data source",
-        }
-    }
-}
-
 /// A directory to copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuideDirectory {
     /// Path under both homes.
     pub path: String,
-    /// The sentence that asks for it.
-    pub sentence: String,
+    /// The sentence that asks for it; none where the page forgets it, and then there is a reason.
+    #[serde(default)]
+    pub sentence: Option<String>,
+    /// Why it is copied although the page does not ask for it.
+    #[serde(default)]
+    pub why: Option<String>,
     /// Whether only a home with tenants has it ("if multitenancy is used").
     #[serde(default)]
     pub tenants: bool,
-}
-
-/// A script that ships with a guide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuideScript {
-    /// Its name.
-    pub name: String,
-    /// Where it comes from.
-    pub origin: String,
+    /// Whether what the new version ships there stays: its own artifacts are not overwritten by the old ones.
+    #[serde(default)]
+    pub protect: bool,
 }
 
 /// A checkpoint.
@@ -174,11 +155,18 @@ pub struct GuideCheckpoint {
     /// The sentence that asks for it; none for a check that goes beyond the page.
     #[serde(default)]
     pub sentence: Option<String>,
+    /// The database that it is about.
+    #[serde(default = "user_management")]
+    pub role: Role,
     /// The check, in the form of `cutover-database`.
     pub check: serde_json::Value,
 }
 
-/// Why a guide can't be read.
+fn user_management() -> Role {
+    Role::UserManagement
+}
+
+/// A guide that can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("guide {file} is not readable")]
 pub struct UnreadableGuide {
@@ -186,90 +174,85 @@ pub struct UnreadableGuide {
     pub file: String,
     /// Why.
     #[source]
-    pub source: toml::de::Error,
+    pub source: Unreadable,
 }
 
-const SHIPPED: &[(&str, &str)] = &[("dss-3.2.0", include_str!("../guides/dss-3.2.0.toml"))];
-
-const SCRIPTS: &[(&str, &str)] = &[(
-    "carbon-4.1-to-4.2-user-store.postgres.sql",
-    include_str!("../guides/scripts/carbon-4.1-to-4.2-user-store.postgres.sql"),
-)];
+/// Why a guide can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not a guide.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// It uses a part that does not ship.
+    #[error("it uses part `{0}`, and there is none; there are {known}", known = part::NAMES.join(", "))]
+    NoPart(String),
+}
 
 impl Guide {
-    /// Reads a guide.
+    /// Reads a guide, with the parts that it uses.
     ///
     /// # Errors
     /// [`UnreadableGuide`] with the line in its source.
     pub fn parse(file: &str, text: &str) -> Result<Self, UnreadableGuide> {
-        toml::from_str(text).map_err(|source| UnreadableGuide {
+        let unreadable = |source| UnreadableGuide {
             file: file.to_owned(),
             source,
-        })
+        };
+        let mut guide: Self = toml::from_str(text).map_err(|error| unreadable(error.into()))?;
+        for name in guide.uses.clone() {
+            guide.take(part::read(&name).map_err(unreadable)?);
+        }
+        Ok(guide)
     }
 
-    /// The guides that ship with Cutover.
-    ///
-    /// # Errors
-    /// Never for a released build: a test reads them all.
-    pub fn shipped() -> Result<Vec<Self>, UnreadableGuide> {
-        SHIPPED
-            .iter()
-            .map(|(name, text)| Self::parse(name, text))
-            .collect()
-    }
-
-    /// The text of a script that ships with the guide.
+    /// Whether a product is the one that the guide is for.
     #[must_use]
-    pub fn script(&self, engine: &str) -> Option<(&GuideScript, &'static str)> {
-        let script = self.scripts.get(engine)?;
-        let (_, text) = SCRIPTS.iter().find(|(name, _)| *name == script.name)?;
-        Some((script, text))
+    pub fn is_for(&self, product: &str) -> bool {
+        self.product == ANY_PRODUCT || self.product == product
+    }
+
+    /// Whether a home of this version and kernel is one that the guide upgrades.
+    #[must_use]
+    pub fn upgrades(&self, version: &str, kernel: &str) -> bool {
+        let kernel_fits = |range: &String| version_fits(range, kernel);
+        version_fits(&self.from, version) && self.from_kernel.as_ref().is_none_or(kernel_fits)
+    }
+
+    /// Whether a home of this version and kernel is what the guide upgrades to.
+    #[must_use]
+    pub fn reaches(&self, version: &str, kernel: &str) -> bool {
+        version_fits(&self.to, version) && version_fits(&self.kernel, kernel)
+    }
+
+    /// Whether a home of this version and kernel needs the guide no more.
+    #[must_use]
+    pub fn is_behind(&self, version: &str, kernel: &str) -> bool {
+        if self.to == ANY_PRODUCT {
+            return version_fits(&self.kernel, kernel);
+        }
+        version_fits(&self.to, version)
+    }
+
+    /// The old home's versions in words.
+    #[must_use]
+    pub fn from_words(&self) -> String {
+        words(&self.from, self.from_kernel.as_deref())
+    }
+
+    /// The new home's versions in words.
+    #[must_use]
+    pub fn to_words(&self) -> String {
+        words(&self.to, Some(&self.kernel))
     }
 }
 
-/// Whether a version satisfies a guide's range. Carbon's versions are not always SemVer (`4.2.0.0004`): the first
-/// three numbers count.
-#[must_use]
-pub fn version_fits(range: &str, version: &str) -> bool {
-    let Ok(range) = semver::VersionReq::parse(range) else {
-        return false;
-    };
-    let numbers: Vec<u64> = version
-        .split(['.', '-'])
-        .map_while(|part| part.parse().ok())
-        .chain([0, 0, 0])
-        .take(3)
-        .collect();
-    match numbers.as_slice() {
-        [major, minor, patch] => range.matches(&semver::Version::new(*major, *minor, *patch)),
-        _ => false,
+fn words(version: &str, kernel: Option<&str>) -> String {
+    match (version, kernel) {
+        (ANY_PRODUCT, Some(kernel)) => format!("any version on kernel {kernel}"),
+        (version, Some(kernel)) => format!("{version} on kernel {kernel}"),
+        (version, None) => version.to_owned(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shipped_guides_when_read_then_lint_finds_nothing() {
-        for guide in Guide::shipped().unwrap() {
-            assert_eq!(lint::lint(&guide), Vec::new(), "{}", guide.name);
-        }
-    }
-
-    #[test]
-    fn version_when_not_semver_then_its_numbers_count() {
-        assert!(version_fits(">=3.0.0, <3.2.0", "3.1.1"));
-        assert!(version_fits("=4.2.0", "4.2.0.0004"));
-        assert!(!version_fits(">=3.0.0, <3.2.0", "3.2.0"));
-        assert!(!version_fits("=3.2.0", ""));
-    }
-
-    #[test]
-    fn script_when_engine_has_one_then_text_is_there() {
-        let guides = Guide::shipped().unwrap();
-        assert!(guides[0].script("postgres").unwrap().1.contains("UM_DOMAIN"));
-        assert!(guides[0].script("mysql").is_none());
-    }
-}
+mod tests;

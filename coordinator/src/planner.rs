@@ -5,10 +5,11 @@ pub mod checks;
 pub mod edits;
 pub mod forecast;
 pub mod phases;
+pub mod roles;
 pub mod scripts;
 pub mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_database::SchemaLevel;
 use cutover_proto::facts::{HomeFacts, NodeFacts};
@@ -17,7 +18,7 @@ use cutover_proto::plan::{Plan, PlanDatabase};
 use cutover_proto::step::BlobRef;
 use cutover_proto::view::{Finding, Severity};
 
-use crate::guide::{Guide, Order};
+use crate::guide::{Guide, Order, Role};
 use crate::model::upgrade::{Upgrade, UpgradeDatabase};
 
 /// A node as the planner sees it.
@@ -58,8 +59,10 @@ pub struct DatabaseProbe {
     pub production_identity: String,
     /// Identity of the staging database.
     pub staging_identity: String,
-    /// Level of production's schema.
+    /// Level of production's user store.
     pub level: SchemaLevel,
+    /// Tables of production, in upper case.
+    pub tables: BTreeSet<String>,
     /// Tenants in it.
     pub tenants: Vec<i64>,
     /// Bytes in it.
@@ -75,6 +78,8 @@ pub struct KnownScript {
     pub blob: BlobRef,
     /// Statements in it, or why it can't be split.
     pub statements: Result<u32, String>,
+    /// Words in it that may be names of tables, in upper case: by them its role is told.
+    pub touches: BTreeSet<String>,
 }
 
 /// Everything a plan is made of.
@@ -132,20 +137,25 @@ impl Inputs<'_> {
         on_node(&self.upgrade.new_home, node)
     }
 
-    /// Tenants of all databases.
+    /// Ids of the tenants that the databases of users hold.
     #[must_use]
-    pub fn tenants(&self) -> usize {
-        self.databases
-            .values()
-            .map(|probe| probe.tenants.len())
-            .max()
-            .unwrap_or(0)
+    pub fn tenants(&self) -> BTreeSet<i64> {
+        let roles = roles::of(self);
+        let holds_users = |name: &String| {
+            roles
+                .get(name)
+                .is_some_and(|roles| roles.contains(&Role::UserManagement))
+        };
+        let of_users = self.databases.iter().filter(|(name, _)| holds_users(name));
+        of_users.flat_map(|(_, probe)| &probe.tenants).copied().collect()
     }
 
     /// Whether tenants' directories are copied ("if multitenancy is used").
     #[must_use]
     pub fn copies_tenants(&self) -> bool {
-        self.upgrade.copy_tenants.unwrap_or_else(|| self.tenants() > 0)
+        self.upgrade
+            .copy_tenants
+            .unwrap_or_else(|| !self.tenants().is_empty())
     }
 }
 
@@ -218,12 +228,19 @@ pub fn finding(
 pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     let mut findings = checks::check(inputs);
     let mut databases = Vec::new();
+    let roles = roles::of(inputs);
+    let none = BTreeSet::new();
     for database in &inputs.upgrade.databases {
         let Some(probe) = inputs.databases.get(&database.name) else {
             continue;
         };
         findings.extend(probe.findings.iter().cloned());
-        match scripts::choose(inputs, database, probe) {
+        match scripts::choose(
+            inputs,
+            database,
+            probe,
+            roles.get(&database.name).unwrap_or(&none),
+        ) {
             Ok((scripts, why)) => databases.push(plan_database(database, probe, scripts, why)),
             Err(problems) => findings.extend(problems),
         }
@@ -237,22 +254,25 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     (Some(plan), findings)
 }
 
+/// `mysql` or `postgres`, as the production URL says.
+fn engine_of(database: &UpgradeDatabase) -> &'static str {
+    if database.production.url.starts_with("postgres") {
+        "postgres"
+    } else {
+        "mysql"
+    }
+}
+
 fn plan_database(
     database: &UpgradeDatabase,
     probe: &DatabaseProbe,
     scripts: Vec<cutover_proto::plan::PlanScript>,
     scripts_why: String,
 ) -> PlanDatabase {
-    let engine = database.production.url.split("://").next().unwrap_or_default();
     PlanDatabase {
         name: database.name.clone(),
         datasource: database.datasource.clone(),
-        engine: if engine.starts_with("postgres") {
-            "postgres"
-        } else {
-            "mysql"
-        }
-        .to_owned(),
+        engine: engine_of(database).to_owned(),
         production: database.production.clone(),
         staging: database.staging.clone(),
         application: database.application.as_ref().map(|access| access.user.clone()),
@@ -284,5 +304,7 @@ fn notes(inputs: &Inputs<'_>, databases: &[PlanDatabase], findings: &[Finding]) 
     notes
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -248,10 +248,27 @@ pub struct GuideView {
     pub edits: Vec<String>,
     /// Directories copied.
     pub directories: Vec<String>,
-    /// Phases in the guide's own order.
-    pub phases: Vec<String>,
+    /// Migration scripts, by the role of the database that they run on.
+    #[serde(default)]
+    pub scripts: Vec<String>,
+    /// Places of configuration that the new version has elsewhere, or no more.
+    #[serde(default)]
+    pub moved: Vec<String>,
+    /// Phases in the guide's own order, beside the sentences that they carry out.
+    pub phases: Vec<GuidePhaseView>,
     /// What to know before.
     pub notes: Vec<String>,
+}
+
+/// A phase of a guide. Schema `guide/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuidePhaseView {
+    /// Its name.
+    pub name: String,
+    /// What happens in it.
+    pub does: String,
+    /// Names of the sentences that steps of it carry out.
+    pub sentences: Vec<String>,
 }
 
 /// A sentence of WSO2's guide and what became of it.

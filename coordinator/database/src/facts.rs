@@ -116,6 +116,8 @@ pub struct DatabaseFacts {
     pub sql_mode: Option<String>,
     /// Objects of every kind that a user can create; kinds without any are left out. Not the journal of scripts.
     pub objects: BTreeMap<ObjectKind, u64>,
+    /// Tables and views that a statement without schema name reaches, in upper case.
+    pub table_names: BTreeSet<String>,
     /// Extensions (PostgreSQL), without `plpgsql`.
     pub extensions: Vec<String>,
     /// Bytes of data and indexes.
@@ -209,6 +211,7 @@ async fn gather(connection: &mut Connection) -> Result<DatabaseFacts, DatabaseEr
         max_allowed_packet: own.max_allowed_packet,
         sql_mode: own.sql_mode,
         objects,
+        table_names: columns.iter().map(|(table, _)| table.to_uppercase()).collect(),
         extensions: own.extensions,
         data_bytes: own.data_bytes,
         schema_level: schema_level::decide(&upper(&columns)),

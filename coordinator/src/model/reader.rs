@@ -196,6 +196,17 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A list of whole numbers of 0 or more.
+    pub fn numbers(&mut self, findings: &mut Findings<'_>, key: &str) -> Option<Vec<u32>> {
+        self.read(findings, key, "a list of whole numbers of 0 or more", |value| {
+            let numbers = value.as_array()?.iter().map(|item| {
+                let number = item.get_ref().as_integer()?;
+                u32::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
+            });
+            numbers.collect()
+        })
+    }
+
     /// A table of texts.
     pub fn text_table(&mut self, findings: &mut Findings<'_>, key: &str) -> BTreeMap<String, String> {
         self.read(findings, key, "a table of texts", |value| {

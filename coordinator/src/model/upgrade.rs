@@ -1,15 +1,17 @@
 //! The upgrade file: which guide, which nodes, which homes, databases, scripts and limits (design.md section 5).
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+mod copying;
+mod database;
 
-use cutover_database::Target;
+use std::collections::{BTreeMap, BTreeSet};
+
 use cutover_proto::ids::{NodeName, Sha256Hex};
-use cutover_proto::plan::DatabaseAddress;
-use cutover_proto::step::{AdminAccess, SecretRef};
+use cutover_proto::step::AdminAccess;
 use cutover_proto::view::Finding;
-use secrecy::SecretString;
 use toml::de::DeTable;
+
+pub use self::database::UpgradeDatabase;
+use self::database::secret;
 
 use super::reader::{Findings, Section};
 use super::selector::Selector;
@@ -41,6 +43,10 @@ pub struct Upgrade {
     pub copy_tenants: Option<bool>,
     /// Files to carry, instead of the guide's.
     pub carry: Option<Vec<String>>,
+    /// Patterns of files that are taken from the old home although the new version ships them.
+    pub overwrite: Vec<String>,
+    /// Tenants that never had a directory.
+    pub without_directory: BTreeSet<i64>,
     /// Values of the site.
     pub configs: Vec<SiteConfig>,
     /// Steps at work at the same time.
@@ -66,25 +72,6 @@ pub struct Distribution {
     pub file: String,
     /// What its SHA-256 must be.
     pub sha256: Sha256Hex,
-}
-
-/// A database of the upgrade.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpgradeDatabase {
-    /// Its name in the upgrade.
-    pub name: String,
-    /// The data source in the homes.
-    pub datasource: String,
-    /// In use.
-    pub production: DatabaseAddress,
-    /// Empty, becomes the new production.
-    pub staging: DatabaseAddress,
-    /// The account the servers use on staging, when it is not the one in `staging`.
-    pub application: Option<AdminAccess>,
-    /// Scripts, by file name. Empty: what the guide ships.
-    pub scripts: Vec<String>,
-    /// Line in the file.
-    pub line: String,
 }
 
 /// Values that a site wants in a file.
@@ -163,9 +150,11 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         old_home: absolute(&mut home, findings, "old", "\"/opt/wso2dss-3.0.1\""),
         new_home: absolute(&mut home, findings, "new", "\"/opt/wso2dss-3.2.0\""),
         distribution: distribution(&mut home, findings),
-        databases: databases(top, findings),
+        databases: database::databases(top, findings),
         copy_tenants: copy.flag(findings, "tenants"),
         carry: copy.texts(findings, "carry"),
+        overwrite: copying::overwrite(&mut copy, findings),
+        without_directory: copying::without_directory(&mut copy, findings),
         configs: configs(top, findings),
         parallel: limits.number(findings, "parallel").unwrap_or(10).max(1),
         failures: limits.number(findings, "failures").unwrap_or(0),
@@ -291,116 +280,6 @@ fn sha256(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Sha2
             )
         })
         .ok()
-}
-
-/// Said before anything connects: a client of the other engine only says that it does not understand the answer.
-fn same_engine(section: &Section<'_>, findings: &mut Findings<'_>, database: &UpgradeDatabase) {
-    let target = |address: &DatabaseAddress| Target::parse(&address.url, SecretString::from("")).ok();
-    let (Some(production), Some(staging)) = (target(&database.production), target(&database.staging)) else {
-        return;
-    };
-    if production.engine != staging.engine {
-        let text = format!(
-            "staging is of another engine ({}) than production ({})",
-            staging.engine, production.engine
-        );
-        let remedy =
-            "name a staging database of production's engine: scripts and copies work within one engine only";
-        findings.error(&section.span_of("staging"), "other-engine", text, remedy);
-    }
-}
-
-fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<UpgradeDatabase> {
-    let mut list: Vec<UpgradeDatabase> = Vec::new();
-    for mut section in top.sections(findings, "database") {
-        let database = UpgradeDatabase {
-            name: section.required(findings, "name", "\"carbon\""),
-            datasource: section.required(findings, "datasource", "\"WSO2_CARBON_DB\""),
-            production: address(&mut section, findings, "production"),
-            staging: address(&mut section, findings, "staging"),
-            application: application(&mut section, findings),
-            scripts: section.texts(findings, "scripts").unwrap_or_default(),
-            line: format!(
-                "database `{}`",
-                section.text(findings, "name").unwrap_or_default()
-            ),
-        };
-        if list.iter().any(|other| other.name == database.name) {
-            let text = format!("two databases are called `{}`", database.name);
-            findings.error(&section.span(), "double-name", text, "give each its own name");
-        }
-        same_engine(&section, findings, &database);
-        section.finish(findings);
-        list.push(database);
-    }
-    if list.is_empty() {
-        let text = "no database is named";
-        findings.error(
-            &top.span(),
-            "missing-key",
-            text,
-            "add a [[database]] with name, datasource, production and staging",
-        );
-    }
-    list
-}
-
-fn address(section: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> DatabaseAddress {
-    if !section.has(key) {
-        let text = format!("`database.{key}` is missing");
-        let remedy =
-            format!("add {key} = {{ url = \"mysql://USER@HOST/DATABASE\", password = \"file:/PATH\" }}");
-        findings.error(&section.span(), "missing-key", text, remedy);
-        section.section(findings, key);
-        return DatabaseAddress {
-            url: String::new(),
-            password: SecretRef(String::new()),
-        };
-    }
-    let mut table = section.section(findings, key);
-    let span = table.span_of("url");
-    let url = table.required(findings, "url", "\"mysql://dss@db1/WSO2CARBON_DB\"");
-    if !url.is_empty()
-        && let Err(error) = Target::parse(&url, SecretString::from(""))
-    {
-        findings.error(
-            &span,
-            "bad-url",
-            error.to_string(),
-            "write ENGINE://USER@HOST[:PORT]/DATABASE",
-        );
-    }
-    let password = secret(&mut table, findings, "password");
-    table.finish(findings);
-    DatabaseAddress { url, password }
-}
-
-fn application(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<AdminAccess> {
-    let present = section.has("application");
-    let mut table = section.section(findings, "application");
-    if !present {
-        return None;
-    }
-    let access = AdminAccess {
-        user: table.required(findings, "user", "\"dss\""),
-        password: secret(&mut table, findings, "password"),
-    };
-    table.finish(findings);
-    Some(access)
-}
-
-/// A reference to a secret: a value in the file itself is refused.
-fn secret(section: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> SecretRef {
-    let span: Range<usize> = section.span_of(key);
-    let text = section.required(findings, key, "\"file:/etc/cutover/db1.pw\"");
-    let known = crate::secrets::is_reference(&text);
-    if !text.is_empty() && !known {
-        // The text is not repeated: it may be the password itself.
-        let what = format!("`{key}` is not a reference to a secret");
-        findings.error(&span, "plain-secret", what, "put the value into a file that only the coordinator reads and write \"file:/PATH\" (or \"env:NAME\", \"credential:NAME\")");
-        return SecretRef(String::new());
-    }
-    SecretRef(text)
 }
 
 fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig> {

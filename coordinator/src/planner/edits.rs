@@ -1,29 +1,214 @@
 //! The values that go into the new home's configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_database::{Engine, Target};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
 use cutover_proto::step::{ConfigValue, SecretRef, XmlEdit};
 use secrecy::SecretString;
 
-use super::{Inputs, PlanNode};
-use crate::guide::{EditValue, GuideEdit};
+use super::{Inputs, PlanNode, roles};
+use crate::guide::{EditFor, EditValue, GuideEdit, Role, Setting};
 use crate::model::jdbc;
 use crate::model::upgrade::UpgradeDatabase;
 
-/// The edits of one file for one node: those of the guide, then those of the site.
+/// What the values of an edit are taken from, and what stands in for the names in braces.
+#[derive(Default)]
+struct Subject<'a> {
+    database: Option<&'a UpgradeDatabase>,
+    facts: Option<&'a DatasourceFacts>,
+    jndi: String,
+    names: Vec<(&'static str, String)>,
+    index: Option<String>,
+}
+
+impl<'a> Subject<'a> {
+    fn new(database: &'a UpgradeDatabase, facts: Option<&'a DatasourceFacts>) -> Self {
+        let name = facts.map_or(&database.datasource, |facts| &facts.name);
+        Self {
+            database: Some(database),
+            facts,
+            jndi: facts.map_or_else(|| "jdbc/WSO2CarbonDB".to_owned(), |facts| facts.jndi.clone()),
+            names: vec![("{datasource}", name.clone())],
+            index: None,
+        }
+    }
+}
+
+/// The edits of one file for one node.
 #[must_use]
 pub fn edits_of(inputs: &Inputs<'_>, edit: &GuideEdit, old: Option<&HomeFacts>) -> Vec<XmlEdit> {
-    let mut edits = Vec::new();
-    if edit.set.keys().any(|path| path.contains("{datasource}")) {
-        for database in &inputs.upgrade.databases {
-            edits.extend(edits_for(edit, database, old));
+    let subjects = subjects(inputs, edit.subject, old);
+    let each = subjects.iter().flat_map(|subject| {
+        let settings = edit.set.iter();
+        settings.filter_map(|(path, setting)| set(path, setting, subject))
+    });
+    each.collect()
+}
+
+fn subjects<'a>(inputs: &'a Inputs<'_>, what: EditFor, old: Option<&'a HomeFacts>) -> Vec<Subject<'a>> {
+    match what {
+        EditFor::Home => vec![Subject::default()],
+        EditFor::DataSources => data_sources(inputs, old),
+        EditFor::UserManagement => referred(inputs, old, |home| home.user_datasource.as_ref()),
+        EditFor::Registry => referred(inputs, old, |home| {
+            let current = home.registry_current.as_ref()?;
+            home.registry_datasources.get(current)
+        }),
+        EditFor::Product => product(inputs, old).into_iter().collect(),
+        EditFor::Mounts => old.map(|home| mounts(inputs, home)).unwrap_or_default(),
+        EditFor::Index => {
+            let location = old.and_then(|home| home.index_location.as_ref());
+            let fresh =
+                location.map(|location| format!("{}-{}", location.trim_end_matches('/'), inputs.guide.name));
+            let subject = |index| Subject {
+                index: Some(index),
+                ..Subject::default()
+            };
+            fresh.map(subject).into_iter().collect()
         }
-    } else if let Some(database) = primary(inputs, old, &edit.file) {
-        edits.extend(edits_for(edit, database, old));
     }
-    edits
+}
+
+/// Every data source that leads to a database of the upgrade: one that stayed behind would keep the new server on
+/// production.
+fn data_sources<'a>(inputs: &'a Inputs<'_>, old: Option<&'a HomeFacts>) -> Vec<Subject<'a>> {
+    let databases = inputs.upgrade.databases.iter();
+    let Some(home) = old else {
+        return databases.map(|database| Subject::new(database, None)).collect();
+    };
+    let of_home = |database: &'a UpgradeDatabase| {
+        let sources = roles::sources(inputs.guide, database, home).into_iter();
+        sources
+            .filter(|source| !source.jndi.is_empty() && !home.other_databases.contains(source))
+            .filter(|source| source.file == roles::MASTER_DATASOURCES || source.name == database.datasource)
+            .map(|source| Subject::new(database, Some(source)))
+            .collect::<Vec<_>>()
+    };
+    databases.flat_map(of_home).collect()
+}
+
+/// The database that a file of the old home refers to by JNDI name.
+fn referred<'a>(
+    inputs: &'a Inputs<'_>,
+    old: Option<&'a HomeFacts>,
+    jndi: impl Fn(&'a HomeFacts) -> Option<&'a String>,
+) -> Vec<Subject<'a>> {
+    let found = old.and_then(|home| roles::by_jndi(inputs, home, jndi(home)?));
+    found
+        .map(|(database, source)| Subject::new(database, Some(source)))
+        .into_iter()
+        .collect()
+}
+
+/// The product's own database, under the name that the new version has for it.
+fn product<'a>(inputs: &'a Inputs<'_>, old: Option<&'a HomeFacts>) -> Option<Subject<'a>> {
+    let known = inputs.guide.product_database.as_ref()?;
+    let all = roles::of(inputs);
+    let has_role = |database: &&UpgradeDatabase| {
+        all.get(&database.name)
+            .is_some_and(|r| r.contains(&Role::Product))
+    };
+    let database = inputs.upgrade.databases.iter().find(has_role)?;
+    let facts = old.and_then(|home| {
+        let sources = roles::sources(inputs.guide, database, home);
+        let other = sources
+            .iter()
+            .find(|source| home.other_databases.contains(source))
+            .copied();
+        other.or_else(|| sources.first().copied())
+    });
+    Some(Subject {
+        database: Some(database),
+        facts,
+        jndi: known.jndi.clone(),
+        names: vec![("{datasource}", known.datasource.clone())],
+        index: None,
+    })
+}
+
+/// The mounts of the registry. One without a `dbConfig` goes over the network to another server and has no database.
+fn mounts<'a>(inputs: &'a Inputs<'_>, home: &'a HomeFacts) -> Vec<Subject<'a>> {
+    let mut seen = BTreeSet::new();
+    let mounts = home.registry_mounts.iter();
+    mounts
+        .filter(|mount| seen.insert((&mount.instance, &mount.db_config)))
+        .filter_map(|mount| {
+            let jndi = home.registry_datasources.get(&mount.db_config)?;
+            let (database, source) = roles::by_jndi(inputs, home, jndi)?;
+            let mut subject = Subject::new(database, Some(source));
+            subject.names.push(("{instance}", mount.instance.clone()));
+            subject.names.push(("{db-config}", mount.db_config.clone()));
+            Some(subject)
+        })
+        .collect()
+}
+
+fn set(path: &str, setting: &Setting, subject: &Subject<'_>) -> Option<XmlEdit> {
+    let value = match setting {
+        Setting::Literal { literal, .. } => ConfigValue::Literal(literal.clone()),
+        Setting::Plain(value) | Setting::Reckoned { value, .. } => reckon(*value, subject)?,
+    };
+    Some(XmlEdit {
+        path: subject
+            .names
+            .iter()
+            .fold(path.to_owned(), |path, (name, text)| path.replace(name, text)),
+        value,
+        only_if_present: setting.only_if_present(),
+    })
+}
+
+fn reckon(value: EditValue, subject: &Subject<'_>) -> Option<ConfigValue> {
+    if value == EditValue::FreshIndexLocation {
+        return subject.index.clone().map(ConfigValue::Literal);
+    }
+    let database = subject.database?;
+    // The address was checked when the upgrade file was read; nothing connects here, so no password is needed.
+    let target = Target::parse(&database.staging.url, SecretString::from("")).ok()?;
+    let url = || jdbc::url(&target, subject.facts.map(|facts| facts.url.as_str()));
+    let account = database.application.as_ref();
+    let user = || account.map_or_else(|| target.user.clone(), |access| access.user.clone());
+    let literal = match value {
+        EditValue::StagingPassword => {
+            let password = account.map_or(&database.staging.password, |access| &access.password);
+            return Some(ConfigValue::Secret(password.clone()));
+        }
+        EditValue::StagingUrl => url(),
+        EditValue::StagingUser => user(),
+        EditValue::Driver => driver(&target, subject.facts),
+        EditValue::ValidationQuery => "SELECT 1".to_owned(),
+        EditValue::Jndi => subject.jndi.clone(),
+        EditValue::CacheId => format!("{}@{}", user(), url()),
+        EditValue::OpenjpaDictionary => match target.engine {
+            Engine::MySql => "org.apache.openjpa.jdbc.sql.MySQLDictionary",
+            Engine::Postgres => "org.apache.openjpa.jdbc.sql.PostgresDictionary",
+        }
+        .to_owned(),
+        EditValue::RssProvider => match target.engine {
+            Engine::MySql => "MYSQL",
+            Engine::Postgres => "POSTGRES",
+        }
+        .to_owned(),
+        EditValue::FreshIndexLocation => return None,
+    };
+    Some(ConfigValue::Literal(literal))
+}
+
+/// The old home's driver. The class of an XA data source is none: it stands in another element.
+fn driver(target: &Target, facts: Option<&DatasourceFacts>) -> String {
+    let same_engine =
+        |facts: &&DatasourceFacts| jdbc::parse(&facts.url).is_some_and(|(e, ..)| e == target.engine);
+    match facts.filter(same_engine) {
+        Some(facts) if !facts.driver.is_empty() && !facts.driver.ends_with("DataSource") => {
+            facts.driver.clone()
+        }
+        Some(_) | None => match target.engine {
+            Engine::MySql => "com.mysql.jdbc.Driver",
+            Engine::Postgres => "org.postgresql.Driver",
+        }
+        .to_owned(),
+    }
 }
 
 /// Edits that only the site asks for on a node, by file.
@@ -46,89 +231,5 @@ fn site_value(node: &PlanNode, value: &str) -> ConfigValue {
         ConfigValue::Secret(SecretRef(value.to_owned()))
     } else {
         ConfigValue::Literal(node.site_value(value))
-    }
-}
-
-/// The database whose JNDI name a file refers to: the one that the old home used there, else the first.
-fn primary<'a>(inputs: &'a Inputs<'_>, old: Option<&HomeFacts>, file: &str) -> Option<&'a UpgradeDatabase> {
-    let wanted = old.and_then(|home| {
-        if file.ends_with("registry.xml") {
-            home.registry_current
-                .as_ref()
-                .and_then(|name| home.registry_datasources.get(name))
-                .cloned()
-        } else {
-            home.user_datasource.clone()
-        }
-    });
-    let of_old = |database: &UpgradeDatabase| datasource(database, old).map(|facts| facts.jndi.clone());
-    inputs
-        .upgrade
-        .databases
-        .iter()
-        .find(|database| wanted.is_some() && of_old(database) == wanted)
-        .or_else(|| inputs.upgrade.databases.first())
-}
-
-/// What the old home says of a database's data source.
-#[must_use]
-pub fn datasource<'a>(database: &UpgradeDatabase, old: Option<&'a HomeFacts>) -> Option<&'a DatasourceFacts> {
-    old?.datasources
-        .iter()
-        .find(|facts| facts.name == database.datasource)
-}
-
-fn edits_for(edit: &GuideEdit, database: &UpgradeDatabase, old: Option<&HomeFacts>) -> Vec<XmlEdit> {
-    // The address was checked when the upgrade file was read; nothing connects here, so no password is needed.
-    let Ok(target) = Target::parse(&database.staging.url, SecretString::from("")) else {
-        return Vec::new();
-    };
-    let facts = datasource(database, old);
-    edit.set
-        .iter()
-        .map(|(path, value)| XmlEdit {
-            path: path.replace("{datasource}", &database.datasource),
-            value: value_of(*value, database, &target, facts),
-            only_if_present: false,
-        })
-        .collect()
-}
-
-fn value_of(
-    value: EditValue,
-    database: &UpgradeDatabase,
-    target: &Target,
-    facts: Option<&DatasourceFacts>,
-) -> ConfigValue {
-    let engine_of_old = facts
-        .and_then(|facts| jdbc::parse(&facts.url))
-        .map(|(engine, ..)| engine);
-    let literal = match value {
-        EditValue::StagingPassword => {
-            let reference = database
-                .application
-                .as_ref()
-                .map_or(&database.staging.password, |a| &a.password);
-            return ConfigValue::Secret(reference.clone());
-        }
-        EditValue::StagingUrl => jdbc::url(target, facts.map(|facts| facts.url.as_str())),
-        EditValue::StagingUser => database
-            .application
-            .as_ref()
-            .map_or_else(|| target.user.clone(), |access| access.user.clone()),
-        EditValue::Driver => match facts.filter(|_| engine_of_old == Some(target.engine)) {
-            Some(facts) if !facts.driver.is_empty() => facts.driver.clone(),
-            Some(_) | None => default_driver(target.engine).to_owned(),
-        },
-        EditValue::ValidationQuery => "SELECT 1".to_owned(),
-        EditValue::Jndi => facts.map_or_else(|| "jdbc/WSO2CarbonDB".to_owned(), |facts| facts.jndi.clone()),
-    };
-    ConfigValue::Literal(literal)
-}
-
-fn default_driver(engine: Engine) -> &'static str {
-    match engine {
-        Engine::MySql => "com.mysql.jdbc.Driver",
-        Engine::Postgres => "org.postgresql.Driver",
     }
 }

@@ -1,18 +1,29 @@
-//! Which migration scripts run on which database, and why.
+//! Which migration scripts run on which database, and why. Each script runs on the database of its role, and the
+//! database's own tables decide whether it must, not the product's version: a Data Services Server 3.1.0 is on the
+//! 4.2.0 schema already (carbon-facts.md section 1).
 
-use cutover_database::SchemaLevel;
+mod level;
+mod refuse;
+
+use std::collections::BTreeSet;
+
 use cutover_proto::plan::PlanScript;
 use cutover_proto::view::{Finding, Severity};
 
+use self::level::Level;
 use super::{DatabaseProbe, Inputs, KnownScript, error, finding};
+use crate::guide::{GuideScript, Role, ScriptSet};
 use crate::model::upgrade::UpgradeDatabase;
 
-/// Scripts that only WSO2 Identity Server runs ("for all Carbon products except WSO2 IS, only the migration.sql
-/// script is required to be executed").
-const IDENTITY_ONLY: &[&str] = &["migration-identity.sql", "migration-service-provider.sql"];
+/// What is known of a database when its scripts are chosen.
+struct Question<'a> {
+    inputs: &'a Inputs<'a>,
+    database: &'a UpgradeDatabase,
+    probe: &'a DatabaseProbe,
+    roles: &'a BTreeSet<Role>,
+}
 
-/// The scripts, and the reason in words. The database's own schema decides, not the product's version: a Data
-/// Services Server 3.1.0 is on the 4.2.0 schema already (carbon-facts.md section 1).
+/// The scripts in order, and the reason in words.
 ///
 /// # Errors
 /// What stands in the way.
@@ -20,115 +31,177 @@ pub fn choose(
     inputs: &Inputs<'_>,
     database: &UpgradeDatabase,
     probe: &DatabaseProbe,
+    roles: &BTreeSet<Role>,
 ) -> Result<(Vec<PlanScript>, String), Vec<Finding>> {
-    refuse_identity_scripts(database)?;
-    match &probe.level {
-        SchemaLevel::At42 => Ok((
-            Vec::new(),
-            "no migration script runs: its schema is at the level of Carbon 4.2.0 already".to_owned(),
-        )),
-        SchemaLevel::NoUserStore => Ok((
-            Vec::new(),
-            "no migration script runs: it holds no user-management tables".to_owned(),
-        )),
-        SchemaLevel::Mixed { present, absent } => Err(vec![error(
-            "half-migrated",
-            &database.line,
-            format!(
-                "production is half migrated: {} of Carbon 4.2.0 there, {} missing",
-                list(present),
-                list(absent)
-            ),
-            "a migration died half-way before: restore the backup taken before it, then plan again",
-        )]),
-        SchemaLevel::Before42 if database.scripts.is_empty() => bundled(inputs, database),
-        SchemaLevel::Before42 => named(inputs, database),
+    let question = Question {
+        inputs,
+        database,
+        probe,
+        roles,
+    };
+    let refused = refuse::check(&question);
+    if !refused.is_empty() {
+        return Err(refused);
     }
-}
-
-fn refuse_identity_scripts(database: &UpgradeDatabase) -> Result<(), Vec<Finding>> {
-    let refused: Vec<Finding> = database
+    let mut before = Vec::new();
+    let mut after = Vec::new();
+    let mut whys = Vec::new();
+    let mut problems = Vec::new();
+    let mut wanted: Vec<&String> = database.scripts.iter().collect();
+    for script in inputs
+        .guide
         .scripts
         .iter()
-        .filter(|script| IDENTITY_ONLY.iter().any(|name| script.ends_with(name)))
-        .map(|script| {
-            error(
-                "identity-script",
-                &database.line,
-                format!("`{script}` is for WSO2 Identity Server only"),
-                "remove it: other Carbon products run migration.sql alone",
-            )
-        })
-        .collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused) }
-}
-
-fn bundled(
-    inputs: &Inputs<'_>,
-    database: &UpgradeDatabase,
-) -> Result<(Vec<PlanScript>, String), Vec<Finding>> {
-    let engine = if database.production.url.starts_with("postgres") {
-        "postgres"
-    } else {
-        "mysql"
-    };
-    let offered = inputs.guide.scripts.get(engine);
-    let Some((offered, known)) = offered.and_then(|s| Some((s, inputs.scripts.get(&s.name)?))) else {
-        return Err(vec![error(
-            "no-script",
-            &database.line,
-            format!(
-                "production is on the schema before Carbon 4.2.0 and no migration script is named for {engine}"
-            ),
-            "download WSO2's migration.sql for your engine and add scripts = [\"migration.sql\"]",
-        )]);
-    };
-    let why = format!(
-        "`{}` runs, as no script is named. {}",
-        offered.name, offered.origin
-    );
-    Ok((vec![script(database, known, true)?], why))
-}
-
-fn named(inputs: &Inputs<'_>, database: &UpgradeDatabase) -> Result<(Vec<PlanScript>, String), Vec<Finding>> {
-    let mut scripts = Vec::new();
-    let mut problems = Vec::new();
-    for name in &database.scripts {
-        match inputs.scripts.get(name) {
-            Some(known) => match script(database, known, false) {
-                Ok(script) => scripts.push(script),
+        .filter(|script| roles.contains(&script.role))
+    {
+        let named: Vec<&String> = database
+            .scripts
+            .iter()
+            .filter(|name| is_of(inputs, name, script))
+            .collect();
+        match level::of(script, probe) {
+            Level::Done(why) => {
+                whys.push(format!("no script for {} runs: {why}", script.role));
+                wanted.retain(|name| !named.contains(name));
+            }
+            Level::Wrong(problem) => {
+                problems.push(error(problem.code, &database.line, problem.text, problem.remedy))
+            }
+            Level::Needed if !named.is_empty() => {
+                whys.push(format!(
+                    "{} for {}, as the upgrade file says",
+                    list(&named),
+                    script.role
+                ));
+            }
+            Level::Needed => match bundled(&question, script) {
+                Ok((scripts, why)) => {
+                    let side = if script.role == Role::UserManagement {
+                        &mut before
+                    } else {
+                        &mut after
+                    };
+                    side.extend(scripts);
+                    whys.push(why);
+                }
                 Err(found) => problems.extend(found),
             },
-            None => problems.push(error(
-                "script-missing",
-                &database.line,
-                format!("script `{name}` was not sent to the coordinator"),
-                "put the file beside the upgrade file and plan again",
-            )),
         }
     }
+    let mut scripts = before;
+    for name in wanted {
+        match found(&question, name) {
+            Ok(script) => scripts.push(script),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    scripts.extend(after);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let why = format!(
-        "{} run, as the upgrade file says: the schema is before Carbon 4.2.0",
-        list(&database.scripts)
-    );
-    Ok((scripts, why))
+    if whys.is_empty() {
+        whys.push(without(&question, &scripts));
+    }
+    Ok((scripts, whys.join("; ")))
 }
 
-fn script(
-    database: &UpgradeDatabase,
-    known: &KnownScript,
-    bundled: bool,
-) -> Result<PlanScript, Vec<Finding>> {
+/// Why a database of none of the guide's roles has the scripts that it has.
+fn without(question: &Question<'_>, scripts: &[PlanScript]) -> String {
+    if !scripts.is_empty() {
+        return "the scripts that the upgrade file names; the guide has none for it".to_owned();
+    }
+    let roles: Vec<String> = question.roles.iter().map(Role::to_string).collect();
+    let used = if roles.is_empty() {
+        "no home uses it for users, registry or the product".to_owned()
+    } else {
+        format!("it is used for {}", roles.join(", "))
+    };
+    let stays =
+        if question.roles.contains(&Role::UserManagement) || !question.probe.tables.contains("UM_USER") {
+            ""
+        } else {
+            "; its tables of users are nobody's and stay as they are"
+        };
+    format!("no migration script runs: {used}, and the guide migrates no such database{stays}")
+}
+
+/// Whether a script of the upgrade file is the migration of a role.
+fn is_of(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
+    let known = inputs.scripts.get(name);
+    known.is_some_and(|known| works_on(known, script))
+}
+
+fn works_on(known: &KnownScript, script: &GuideScript) -> bool {
+    script
+        .needs
+        .iter()
+        .chain(&script.makes)
+        .any(|table| known.touches.contains(table))
+}
+
+fn bundled(question: &Question<'_>, script: &GuideScript) -> Result<(Vec<PlanScript>, String), Vec<Finding>> {
+    let engine = super::engine_of(question.database);
+    let Some(set) = script.shipped(engine) else {
+        return Err(vec![no_script(question, script, engine)]);
+    };
+    let scripts: Result<Vec<PlanScript>, Finding> =
+        set.files.iter().map(|file| shipped(question, file)).collect();
+    Ok((scripts.map_err(|problem| vec![problem])?, why(script, set)))
+}
+
+fn why(script: &GuideScript, set: &ScriptSet) -> String {
+    let files: Vec<&String> = set.files.iter().collect();
+    format!(
+        "{} for {}, as no script is named. {}",
+        list(&files),
+        script.role,
+        set.origin
+    )
+}
+
+fn no_script(question: &Question<'_>, script: &GuideScript, engine: &str) -> Finding {
+    error(
+        "no-script",
+        &question.database.line,
+        format!(
+            "production is before the new version's schema for {}, and no migration script is named for {engine}",
+            script.role
+        ),
+        "download the vendor's migration script for your engine and add scripts = [\"migration.sql\"]",
+    )
+}
+
+fn shipped(question: &Question<'_>, file: &str) -> Result<PlanScript, Finding> {
+    match question.inputs.scripts.get(file) {
+        Some(known) => script(question.database, known, true),
+        None => Err(missing(question, file)),
+    }
+}
+
+fn found(question: &Question<'_>, name: &str) -> Result<PlanScript, Finding> {
+    match question.inputs.scripts.get(name) {
+        Some(known) => script(question.database, known, false),
+        None => Err(missing(question, name)),
+    }
+}
+
+fn missing(question: &Question<'_>, name: &str) -> Finding {
+    error(
+        "script-missing",
+        &question.database.line,
+        format!("script `{name}` was not sent to the coordinator"),
+        "put the file beside the upgrade file and plan again",
+    )
+}
+
+fn script(database: &UpgradeDatabase, known: &KnownScript, bundled: bool) -> Result<PlanScript, Finding> {
     match &known.statements {
         Ok(statements) => Ok(PlanScript {
             blob: known.blob.clone(),
             statements: *statements,
             bundled,
         }),
-        Err(why) => Err(vec![finding(
+        Err(why) => Err(finding(
             Severity::Error,
             "script-unreadable",
             &database.line,
@@ -137,11 +210,11 @@ fn script(
                 known.blob.name
             ),
             "correct the script, or check that it is for this engine",
-        )]),
+        )),
     }
 }
 
-fn list(names: &[String]) -> String {
+fn list(names: &[&String]) -> String {
     names
         .iter()
         .map(|name| format!("`{name}`"))

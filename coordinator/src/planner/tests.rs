@@ -1,148 +1,24 @@
-use cutover_proto::facts::DatasourceFacts;
+mod databases;
+mod guides;
+mod refusals;
+
 use cutover_proto::plan::{DatabaseAction, DatabaseRole, StepAction};
 use cutover_proto::step::{ConfigValue, NodeAction};
 
+use super::testing::World;
 use super::*;
 
-const FILE: &str = r#"
-name  = "dss-prod"
-guide = "dss-3.2.0"
-[nodes]
-select  = { cluster = "dss" }
-expect  = 2
-manager = "n2"
-[home]
-old = "/opt/{node}/old"
-new = "/opt/{node}/new"
-[[database]]
-name       = "carbon"
-datasource = "WSO2_CARBON_DB"
-production = { url = "mysql://dss@db1/CARBON", password = "file:/pw" }
-staging    = { url = "mysql://dss@db1/CARBON_320", password = "file:/pw" }
-scripts    = ["migration.sql"]
-"#;
-
-struct World {
-    guide: Guide,
-    upgrade: Upgrade,
-    nodes: Vec<PlanNode>,
-    databases: BTreeMap<String, DatabaseProbe>,
-    attachments: BTreeMap<String, BlobRef>,
-    scripts: BTreeMap<String, KnownScript>,
-}
-
-fn home(path: &str, version: &str, kernel: &str) -> HomeFacts {
-    HomeFacts {
-        path: path.into(),
-        exists: true,
-        product: "WSO2 Data Services Server".into(),
-        version: version.into(),
-        kernel: kernel.into(),
-        server: None,
-        datasources: vec![DatasourceFacts {
-            file: "repository/conf/datasources/master-datasources.xml".into(),
-            name: "WSO2_CARBON_DB".into(),
-            jndi: "jdbc/WSO2CarbonDB".into(),
-            url: "jdbc:mysql://db1:3306/CARBON?autoReconnect=true".into(),
-            user: "dss".into(),
-            driver: "com.mysql.jdbc.Driver".into(),
-            password_alias: None,
-        }],
-        user_datasource: Some("jdbc/WSO2CarbonDB".into()),
-        registry_datasources: [("wso2registry".to_owned(), "jdbc/WSO2CarbonDB".to_owned())].into(),
-        registry_current: Some("wso2registry".into()),
-        bytes: 1 << 20,
-        free_bytes: 1 << 40,
-        ..HomeFacts::default()
-    }
-}
-
-fn node(name: &str) -> PlanNode {
-    PlanNode {
-        name: name.parse().unwrap(),
-        labels: BTreeMap::new(),
-        connected: true,
-        facts: Some(NodeFacts {
-            node: name.parse().unwrap(),
-            agent_version: "0.1.0".into(),
-            hostname: name.into(),
-            addresses: vec![],
-            java_home: Some("/jdk".into()),
-            backup_free_bytes: 1 << 40,
-            homes: vec![
-                home(&format!("/opt/{name}/old"), "3.0.1", "4.1.0"),
-                home(&format!("/opt/{name}/new"), "3.2.0", "4.2.0"),
-            ],
-        }),
-    }
-}
-
-impl World {
-    fn new() -> Self {
-        let blob = BlobRef {
-            name: "migration.sql".into(),
-            sha256: cutover_proto::ids::Sha256Hex::of(b"x"),
-            size: 1,
-        };
-        Self {
-            guide: Guide::shipped().unwrap().remove(0),
-            upgrade: Upgrade::parse("dss.toml", FILE).unwrap(),
-            nodes: vec![node("n1"), node("n2")],
-            databases: [(
-                "carbon".to_owned(),
-                DatabaseProbe {
-                    production_identity: "p".into(),
-                    staging_identity: "s".into(),
-                    level: SchemaLevel::Before42,
-                    tenants: vec![1, 2],
-                    bytes: 100 << 20,
-                    findings: vec![],
-                },
-            )]
-            .into(),
-            attachments: [("migration.sql".to_owned(), blob.clone())].into(),
-            scripts: [(
-                "migration.sql".to_owned(),
-                KnownScript {
-                    blob,
-                    statements: Ok(42),
-                },
-            )]
-            .into(),
-        }
-    }
-
-    fn plan(&self) -> (Option<Plan>, Vec<Finding>) {
-        plan(&Inputs {
-            guide: &self.guide,
-            upgrade: &self.upgrade,
-            file: "dss.toml",
-            nodes: &self.nodes,
-            databases: &self.databases,
-            attachments: &self.attachments,
-            scripts: &self.scripts,
-        })
-    }
-
-    fn good(&self) -> Plan {
-        let (plan, findings) = self.plan();
-        plan.unwrap_or_else(|| panic!("{findings:#?}"))
-    }
-
-    fn codes(&self) -> Vec<String> {
-        let (plan, findings) = self.plan();
-        assert!(plan.is_none(), "a plan was made");
-        let errors = findings
-            .into_iter()
-            .filter(|finding| finding.severity == Severity::Error);
-        let mut codes: Vec<String> = errors.map(|finding| finding.code).collect();
-        codes.sort();
-        codes.dedup();
-        codes
-    }
-
-    fn home(&mut self, node: usize, home: usize) -> &mut HomeFacts {
-        &mut self.nodes[node].facts.as_mut().unwrap().homes[home]
+/// Every sentence that is not declined stands behind a step. The smoke tests need an admin account; without one the
+/// plan says so in its notes.
+fn assert_every_sentence(world: &World, plan: &Plan) {
+    let carried = world
+        .guide
+        .sentences
+        .iter()
+        .filter(|sentence| sentence.declined.is_none());
+    for sentence in carried.filter(|sentence| sentence.steps != ["smoke"]) {
+        let found = plan.steps().any(|step| step.sentences.contains(&sentence.text));
+        assert!(found, "{}: {}", world.guide.name, sentence.id);
     }
 }
 
@@ -255,22 +131,7 @@ fn edits_when_planned_then_staging_url_keeps_the_sites_parameters_and_the_passwo
 fn sentences_when_planned_then_every_one_that_is_not_declined_stands_behind_a_step() {
     let world = World::new();
     let plan = world.good();
-    for sentence in world
-        .guide
-        .sentences
-        .iter()
-        .filter(|sentence| sentence.declined.is_none())
-    {
-        // The smoke tests need an admin account; without one the plan says so in its notes.
-        if sentence.steps == ["smoke"] {
-            continue;
-        }
-        assert!(
-            plan.steps().any(|step| step.sentences.contains(&sentence.text)),
-            "{}",
-            sentence.id
-        );
-    }
+    assert_every_sentence(&world, &plan);
 }
 
 #[test]
@@ -291,6 +152,9 @@ fn schema_when_already_at_the_new_level_then_no_script_runs_and_the_plan_says_so
 fn tenants_when_there_are_none_then_their_directory_is_not_copied() {
     let mut world = World::new();
     world.databases.get_mut("carbon").unwrap().tenants.clear();
+    for node in 0..2 {
+        world.home(node, 0).tenants.clear();
+    }
     let plan = world.good();
     assert!(plan.step(&"data.copy-tenants@n1".parse().unwrap()).is_none());
     assert!(plan.step(&"data.copy-server@n1".parse().unwrap()).is_some());
@@ -329,7 +193,10 @@ fn home_when_not_as_the_guide_needs_then_refused() {
         ("wrong-product", |w| {
             w.home(0, 0).product = "WSO2 Application Server".into()
         }),
-        ("wrong-version", |w| w.home(0, 1).kernel = "4.1.0".into()),
+        ("wrong-version", |w| {
+            w.home(0, 1).kernel = "4.1.0".into();
+            w.home(1, 1).kernel = "4.1.0".into();
+        }),
         ("home-missing", |w| w.home(0, 1).exists = false),
         ("mixed-versions", |w| w.home(0, 0).version = "3.0.2".into()),
         ("database-left-out", |w| {

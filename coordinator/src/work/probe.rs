@@ -42,6 +42,10 @@ impl Worker {
             level: production
                 .as_ref()
                 .map_or(SchemaLevel::NoUserStore, |facts| facts.schema_level.clone()),
+            tables: production
+                .as_ref()
+                .map(|facts| facts.table_names.clone())
+                .unwrap_or_default(),
             tenants: production
                 .as_ref()
                 .and_then(|facts| facts.tenants.as_ref())

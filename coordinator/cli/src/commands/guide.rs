@@ -109,11 +109,22 @@ fn render(guide: &GuideView, style: Style) -> String {
         let arrow = if style.unicode { "      → " } else { "      -> " };
         writeln!(text, "{}", wrap(&fate, style.width, arrow, "         ")).ok();
     }
+    text.push_str("\nRunbook: phases, and the sentences carried out in each\n");
+    for phase in &guide.phases {
+        let line = format!("{}: {}", phase.name, phase.does);
+        writeln!(text, "{}", wrap(&line, style.width, "  - ", "    ")).ok();
+        for id in &phase.sentences {
+            let said = guide.sentences.iter().find(|sentence| &sentence.id == id);
+            let line = format!("[{id}] {}", said.map_or("", |sentence| &sentence.text));
+            writeln!(text, "{}", wrap(&line, style.width, "      ", "        ")).ok();
+        }
+    }
     for (title, lines) in [
-        ("Phases", &guide.phases),
+        ("Scripts", &guide.scripts),
         ("Edits", &guide.edits),
         ("Directories copied", &guide.directories),
         ("Checkpoints", &guide.checkpoints),
+        ("Configuration that moved", &guide.moved),
         ("Notes", &guide.notes),
     ] {
         if !lines.is_empty() {
@@ -128,7 +139,7 @@ fn render(guide: &GuideView, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cutover_proto::view::SentenceView;
+    use cutover_proto::view::{GuidePhaseView, SentenceView};
 
     use super::*;
 
@@ -152,12 +163,23 @@ mod tests {
             checkpoints: Vec::new(),
             edits: Vec::new(),
             directories: Vec::new(),
-            phases: vec!["preflight".into()],
+            scripts: Vec::new(),
+            moved: Vec::new(),
+            phases: vec![GuidePhaseView {
+                name: "quiesce".into(),
+                does: "stop the servers".into(),
+                sentences: vec!["s1".into()],
+            }],
             notes: Vec::new(),
         };
         let text = render(&guide, Style::new(90, false));
         assert!(text.contains("-> stop-server"), "{text}");
         assert!(text.contains("-> not carried out: a person reads it"), "{text}");
         assert!(!text.contains("Notes"), "{text}");
+        let runbook = text.split("Runbook").last().unwrap();
+        assert!(
+            runbook.contains("quiesce: stop the servers\n      [s1] Stop all"),
+            "{text}"
+        );
     }
 }

@@ -23,6 +23,7 @@ fn facts(database: &str) -> DatabaseFacts {
         lower_case_table_names: Some(0),
         max_allowed_packet: Some(16_777_216),
         sql_mode: None,
+        table_names: std::collections::BTreeSet::new(),
         objects: BTreeMap::new(),
         extensions: Vec::new(),
         data_bytes: 0,

@@ -1,15 +1,19 @@
 //! Makes steps: ids, sentences and reversal the same way everywhere.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use cutover_proto::ids::StepId;
 use cutover_proto::plan::{DatabaseAction, Place, PlanDatabase, PlanPhase, PlanStep, Reversal, StepAction};
 use cutover_proto::step::NodeAction;
 
+use crate::guide::Role;
 use crate::planner::{Inputs, PlanNode};
 
 /// What the steps are made from.
 pub(super) struct Builder<'a> {
     pub(super) inputs: &'a Inputs<'a>,
     pub(super) databases: &'a [PlanDatabase],
+    pub(super) roles: BTreeMap<String, BTreeSet<Role>>,
 }
 
 /// A step before it has its id.
@@ -22,7 +26,7 @@ pub(super) struct Draft {
     skippable: bool,
     deadline_secs: u64,
     after: Vec<StepId>,
-    sentence: Option<String>,
+    sentences: Option<Vec<String>>,
 }
 
 impl Draft {
@@ -36,7 +40,7 @@ impl Draft {
             skippable: false,
             deadline_secs: 300,
             after: Vec::new(),
-            sentence: None,
+            sentences: None,
         }
     }
 
@@ -79,9 +83,10 @@ impl Draft {
         self
     }
 
-    /// The one sentence it carries out, where several steps are of the same kind.
-    pub(super) fn sentences(mut self, id: Option<String>) -> Self {
-        self.sentence = id;
+    /// The sentences it carries out, where several steps are of the same kind. Those that no part of the guide names,
+    /// and that this kind of step carries out, are told with each.
+    pub(super) fn sentences(mut self, ids: Vec<String>) -> Self {
+        self.sentences = Some(ids);
         self
     }
 }
@@ -106,9 +111,12 @@ impl Builder<'_> {
             .guide
             .sentences
             .iter()
-            .filter(|s| match &draft.sentence {
-                Some(id) => &s.id == id,
-                None => s.steps.iter().any(|step| step == kind),
+            .filter(|s| {
+                let of_kind = s.steps.iter().any(|step| step == kind);
+                match &draft.sentences {
+                    Some(ids) => ids.contains(&s.id) || (of_kind && !self.is_named(&s.id)),
+                    None => of_kind,
+                }
             })
             .map(|s| s.text.clone())
             .collect();
@@ -141,15 +149,23 @@ impl Builder<'_> {
             .collect()
     }
 
-    /// Whether a database holds the user-management tables, which the checkpoints are about.
-    pub(super) fn holds_users(&self, place: &Place) -> bool {
-        let Place::Database(name) = place else {
-            return false;
-        };
-        self.inputs
-            .databases
-            .get(name)
-            .is_some_and(|probe| probe.level != cutover_database::SchemaLevel::NoUserStore)
+    /// Whether a part of the guide names a sentence as its own.
+    fn is_named(&self, id: &str) -> bool {
+        let guide = self.inputs.guide;
+        let edits = guide.edits.iter().filter_map(|edit| edit.sentence.as_ref());
+        let directories = guide
+            .directories
+            .iter()
+            .filter_map(|directory| directory.sentence.as_ref());
+        let scripts = guide.scripts.iter().map(|script| &script.sentence);
+        edits.chain(directories).chain(scripts).any(|named| named == id)
+    }
+
+    /// Whether the old homes use a database so.
+    pub(super) fn has_role(&self, database: &PlanDatabase, role: Role) -> bool {
+        self.roles
+            .get(&database.name)
+            .is_some_and(|roles| roles.contains(&role))
     }
 
     pub(super) fn finalize(&self) -> PlanStep {

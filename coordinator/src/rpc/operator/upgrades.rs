@@ -12,7 +12,7 @@ use cutover_proto::view::{Finding, Severity};
 use cutover_sqlscript::Dialect;
 
 use crate::app::App;
-use crate::guide::Guide;
+use crate::guide::{Guide, script_text};
 use crate::model::selector::Selector;
 use crate::model::upgrade::Upgrade;
 use crate::planner::{self, DatabaseProbe, Inputs, KnownScript, PlanNode};
@@ -185,9 +185,11 @@ impl App {
             } else {
                 "mysql"
             };
-            if let Some((shipped, text)) = guide.script(engine) {
-                let blob = self.blobs.put(&shipped.name, text.as_bytes()).await?;
-                scripts.insert(shipped.name.clone(), known(blob, text, dialect));
+            let sets = guide.scripts.iter().filter_map(|script| script.shipped(engine));
+            for name in sets.flat_map(|set| &set.files) {
+                let Some(text) = script_text(name) else { continue };
+                let blob = self.blobs.put(name, text.as_bytes()).await?;
+                scripts.insert(name.clone(), known(blob, text, dialect));
             }
         }
         Ok(scripts)
@@ -235,10 +237,27 @@ fn dialect(url: &str) -> Dialect {
 }
 
 fn known(blob: BlobRef, text: &str, dialect: Dialect) -> KnownScript {
-    let statements = cutover_sqlscript::split(text, dialect)
-        .map(|script| u32::try_from(script.statements.len()).unwrap_or(u32::MAX))
-        .map_err(|error| error.to_string());
-    KnownScript { blob, statements }
+    let split = cutover_sqlscript::split(text, dialect);
+    let statements = split.as_ref().map(|script| script.statements.as_slice());
+    KnownScript {
+        blob,
+        touches: statements
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|s| tables(&s.text))
+            .collect(),
+        statements: statements
+            .map(|list| u32::try_from(list.len()).unwrap_or(u32::MAX))
+            .map_err(|error| error.to_string()),
+    }
+}
+
+/// Words of a statement that may be names of tables: Carbon's all have an underscore.
+fn tables(statement: &str) -> impl Iterator<Item = String> {
+    statement
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.contains('_') && word.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .map(str::to_ascii_uppercase)
 }
 
 fn attachments(

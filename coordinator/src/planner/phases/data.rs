@@ -1,0 +1,136 @@
+//! The data: databases backed up, migrated and copied in the order of the plan, and directories.
+
+use cutover_proto::plan::{DatabaseAction, DatabaseRole, PlanDatabase, PlanPhase, PlanStep};
+use cutover_proto::step::NodeAction;
+
+use super::builder::{self, Builder, Draft};
+use crate::guide::GuideDirectory;
+
+pub(super) fn phase(b: &Builder<'_>) -> PlanPhase {
+    let mut steps = Vec::new();
+    for database in b.databases {
+        steps.extend(data_of(b, database));
+    }
+    for directory in &b.inputs.guide.directories {
+        if directory.tenants && !b.inputs.copies_tenants() {
+            continue;
+        }
+        let name = directory
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or(&directory.path)
+            .to_owned();
+        let sentences: Vec<String> = directory.sentence.iter().cloned().collect();
+        steps.extend(b.on_nodes(&format!("data.copy-{name}"), |node| {
+            let action = NodeAction::CopyTree {
+                from: b.old_home(node),
+                to: b.new_home(node),
+                path: directory.path.clone(),
+                protect: directory.protect,
+                overwrite: overwrite(b, directory),
+            };
+            Draft::node(node, action, format!("copy {} to the new home", directory.path))
+                .undo("remove what was copied, restore what it replaced")
+                .sentences(sentences.clone())
+                .deadline(14400)
+        }));
+    }
+    b.phase("data", steps)
+}
+
+/// What the operator takes from the old home although the new version ships it.
+fn overwrite(b: &Builder<'_>, directory: &GuideDirectory) -> Vec<String> {
+    let beneath = |pattern: &&String| directory.protect && pattern.starts_with(&directory.path);
+    b.inputs
+        .upgrade
+        .overwrite
+        .iter()
+        .filter(beneath)
+        .cloned()
+        .collect()
+}
+
+fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
+    let migrates_production = b.inputs.migrates_production();
+    let role = if migrates_production {
+        DatabaseRole::Production
+    } else {
+        DatabaseRole::Staging
+    };
+    let backup = b.step(
+        "data.backup",
+        Draft::database(
+            database,
+            DatabaseAction::Backup,
+            "back production up and prove the backup by restoring it".into(),
+        )
+        .deadline(14400),
+    );
+    let copy = b.step(
+        "data.copy",
+        Draft::database(
+            database,
+            DatabaseAction::Copy,
+            "copy production to staging".into(),
+        )
+        .undo("empty staging again")
+        .deadline(28800),
+    );
+    let compare = b.step(
+        "data.compare",
+        Draft::database(
+            database,
+            DatabaseAction::Compare,
+            "prove that staging equals production".into(),
+        )
+        .deadline(14400),
+    );
+    let migrate = (!database.scripts.is_empty()).then(|| {
+        let names: Vec<&str> = database
+            .scripts
+            .iter()
+            .map(|script| script.blob.name.as_str())
+            .collect();
+        let statements: u32 = database.scripts.iter().map(|script| script.statements).sum();
+        let title = format!("run {} on {role}, {statements} statements", names.join(", "));
+        let undo = match role {
+            DatabaseRole::Production => "restore production from the verified backup",
+            DatabaseRole::Staging => "nothing of its own: the copy's undo empties staging",
+        };
+        let draft = Draft::database(database, DatabaseAction::Migrate { role }, title)
+            .sentences(sentences(b, database))
+            .deadline(14400);
+        b.step(
+            "data.migrate",
+            if role == DatabaseRole::Production {
+                draft.undo(undo)
+            } else {
+                draft.undo_note(undo)
+            },
+        )
+    });
+    let order: Vec<PlanStep> = if migrates_production {
+        [Some(backup), migrate, Some(copy), Some(compare)]
+            .into_iter()
+            .flatten()
+            .collect()
+    } else {
+        [Some(backup), Some(copy), Some(compare), migrate]
+            .into_iter()
+            .flatten()
+            .collect()
+    };
+    builder::in_a_row(order)
+}
+
+/// The sentences that ask for the scripts of a database's roles.
+fn sentences(b: &Builder<'_>, database: &PlanDatabase) -> Vec<String> {
+    let scripts = b
+        .inputs
+        .guide
+        .scripts
+        .iter()
+        .filter(|script| b.has_role(database, script.role));
+    scripts.map(|script| script.sentence.clone()).collect()
+}
