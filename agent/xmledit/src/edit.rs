@@ -2,6 +2,7 @@
 
 pub(crate) mod attribute;
 pub(crate) mod change;
+pub(crate) mod copy;
 pub(crate) mod element;
 pub(crate) mod ensure;
 pub(crate) mod error;
@@ -217,7 +218,7 @@ pub(crate) fn check_characters(path: &Path, value: &str) -> Result<(), EditError
 }
 
 /// Carbon decrypts the text of an element with `encrypted="true"` by its primary keystore.
-fn is_encrypted(view: View<'_>, id: usize) -> bool {
+pub(crate) fn is_encrypted(view: View<'_>, id: usize) -> bool {
     let name = Name {
         namespace: None,
         local: "encrypted".to_owned(),

@@ -14,8 +14,8 @@ use crate::value;
 /// Its `Debug` form does not show the value, which may be a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Leaf {
-    /// Matches exactly this one. Where an element has a `name` or `id` of its own among its siblings the path says
-    /// that rather than a position, so that it means the same in another version of the file.
+    /// Matches exactly this one. Where an element has a `name` or `id` of its own among its siblings, or else a class
+    /// or type, the path says that rather than a position, so that it means the same in another version of the file.
     pub path: Path,
     /// The line the element begins on.
     pub line: usize,
@@ -114,6 +114,36 @@ impl Document {
 /// What may tell an element from its siblings, in this order.
 const IDENTITIES: [&str; 3] = ["@name", "name", "@id"];
 
+/// What sort of element it is: tells it from siblings of its name where nothing else does.
+const KINDS: [&str; 6] = ["@class", "@scheme", "@type", "@key", "@path", "@contentType"];
+
+/// The predicate on the first of [`IDENTITIES`] that an element has.
+pub(crate) fn identity(view: View<'_>, id: usize) -> Option<Predicate> {
+    IDENTITIES
+        .iter()
+        .find_map(|identity| identify(view, id, identity))
+}
+
+/// The predicate on the first of [`KINDS`] that an element has.
+pub(crate) fn kind(view: View<'_>, id: usize) -> Option<Predicate> {
+    KINDS.iter().find_map(|kind| identify(view, id, kind))
+}
+
+/// The attributes of an element that the last step of its path names.
+pub(crate) fn predicate_attributes(path: &Path) -> Vec<&str> {
+    let predicates = path.steps.last().map(|step| step.predicates.as_slice());
+    let relative = predicates
+        .into_iter()
+        .flatten()
+        .filter_map(|predicate| match predicate {
+            Predicate::Equals(relative, Operand::Literal(_)) if relative.steps.is_empty() => Some(relative),
+            Predicate::Equals(..) | Predicate::Position(_) => None,
+        });
+    relative
+        .filter_map(|relative| relative.attribute.as_ref().map(|name| name.local.as_str()))
+        .collect()
+}
+
 fn canonical(view: View<'_>, id: usize, parent: Option<&Path>) -> Path {
     let mut steps = parent.map(|parent| parent.steps.clone()).unwrap_or_default();
     steps.push(canonical_step(view, id));
@@ -139,12 +169,14 @@ fn canonical_step(view: View<'_>, id: usize) -> Step {
     let identified = IDENTITIES
         .iter()
         .filter_map(|identity| identify(view, id, identity));
-    let named = identified.map(|predicate| Step {
+    let kinds = KINDS.iter().filter_map(|kind| identify(view, id, kind));
+    let with = |predicate| Step {
         predicates: vec![predicate],
         ..plain.clone()
-    });
+    };
     let unique = |step: &Step| view.filter(siblings.clone(), step) == [id];
-    if let Some(step) = named.chain([plain.clone()]).find(unique) {
+    let mut steps = identified.map(with).chain([plain.clone()]).chain(kinds.map(with));
+    if let Some(step) = steps.find(unique) {
         return step;
     }
     let alike = view.filter(siblings.clone(), &plain);
@@ -169,16 +201,38 @@ fn identify(view: View<'_>, id: usize, identity: &str) -> Option<Predicate> {
         };
         (relative, Target::Attribute { element: id, index })
     } else {
-        let children = &view.tree.elements[id].children;
-        let child = children.iter().find(|child| view.local_name(**child) == local)?;
+        let child = child_named(view, id, local)?;
+        if is_field(view, id, local) {
+            return None;
+        }
         (
             Relative {
                 steps: vec![name],
                 attribute: None,
             },
-            Target::Element(*child),
+            Target::Element(child),
         )
     };
     let value = view.value(target).ok().filter(|value| !value.is_empty())?;
     Path::quote(&value).map(|_| Predicate::Equals(relative, Operand::Literal(value)))
+}
+
+fn child_named(view: View<'_>, id: usize, local: &str) -> Option<usize> {
+    let children = &view.tree.elements[id].children;
+    children
+        .iter()
+        .copied()
+        .find(|child| view.local_name(*child) == local)
+}
+
+/// Whether an element is one part of a thing with a name, such as the `jndiConfig` of a `datasource`: its own name
+/// is then a value like any other and does not tell it from siblings, of which it has none.
+fn is_field(view: View<'_>, id: usize, local: &str) -> bool {
+    let Some(parent) = view.tree.elements[id].parent else {
+        return true;
+    };
+    let name = view.local_name(id);
+    let siblings = view.tree.elements[parent].children.iter();
+    child_named(view, parent, local).is_some()
+        && siblings.filter(|other| view.local_name(**other) == name).count() == 1
 }

@@ -20,6 +20,7 @@
 //! error and no `Debug` output holds one.
 
 mod chars;
+mod compare;
 mod diff;
 mod document;
 mod edit;
@@ -30,9 +31,11 @@ mod lookup;
 mod parse;
 mod path;
 mod position;
+mod show;
 mod tree;
 mod value;
 
+pub use compare::{Difference, DifferenceKind, Kept};
 pub use diff::diff;
 pub use document::{Document, LookupError};
 pub use edit::change::{Change, ChangeError};

@@ -87,6 +87,28 @@ pub enum EditError {
         /// What in the path prevents it.
         reason: &'static str,
     },
+    /// The element to be copied is not in the other file.
+    #[error("`{path}` matches no element of the other file; comments do not count")]
+    NoSource {
+        /// Its path there.
+        path: Path,
+    },
+    /// The element to be copied in is there, with other content.
+    #[error("`{path}` (line {line}) is there already and says something else; change its values one by one")]
+    AlreadyThere {
+        /// The path of the edit.
+        path: Path,
+        /// The line of the element.
+        line: usize,
+    },
+    /// A name in the element to be copied would mean something else where it goes.
+    #[error("the element for `{path}` uses {name}, whose namespace is another one there; add it by hand")]
+    Namespace {
+        /// The path of the edit.
+        path: Path,
+        /// The prefix, or the default namespace, in words.
+        name: String,
+    },
     /// The edited file does not read back as intended.
     #[error("editing `{path}` would not give the intended file; this is a defect, edit the file by hand")]
     Unverified {

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod comparing;
+#[cfg(test)]
+mod copying;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod diffs;
