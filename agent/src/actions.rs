@@ -3,12 +3,14 @@
 
 mod backup_home;
 mod carry_files;
+mod compare_config;
 mod copy_tree;
 mod edit_xml;
 mod fetch;
 mod files;
 mod hold_server;
 mod inspect;
+mod originals;
 mod prove_ready;
 mod prove_stopped;
 mod release_hold;
@@ -47,9 +49,15 @@ pub async fn perform(task: &Task) -> StepOutcome {
             true => files::undo_copy(task, to).await,
         },
         NodeAction::EditXml {
-            home, file, edits, ..
+            home,
+            file,
+            elsewhere,
+            edits,
         } => match undo {
-            false => edit_xml::perform(task, home, file, edits).await,
+            false => {
+                let places = std::iter::once(file).chain(elsewhere).cloned().collect();
+                edit_xml::perform(task, home, places, edits).await
+            }
             true => edit_xml::undo(task, home, file).await,
         },
         NodeAction::HoldServer { home } => match undo {
@@ -82,12 +90,15 @@ pub async fn perform(task: &Task) -> StepOutcome {
             false => Box::pin(smoke::perform(task, home, admin, prefix)).await,
             true => Box::pin(smoke::undo(task, home, admin, prefix)).await,
         },
-        NodeAction::CompareConfig { .. } if !undo => Err(cutover_proto::report::StepError::new(
-            cutover_proto::report::ErrorCode::Internal,
-            "configurations can't be compared",
-            "this agent does not know how",
-            "upgrade the agent",
-        )),
+        NodeAction::CompareConfig {
+            old,
+            old_stock,
+            new,
+            new_stock,
+        } if !undo => {
+            let comparing = compare_config::perform(task, old, old_stock.as_ref(), new, new_stock.as_ref());
+            Box::pin(comparing).await
+        }
         NodeAction::CompareConfig { .. }
         | NodeAction::Inspect { .. }
         | NodeAction::ProveStopped { .. }

@@ -3,6 +3,7 @@
 pub mod conf;
 mod home;
 mod host;
+pub(crate) mod keystores;
 mod managers;
 mod version;
 

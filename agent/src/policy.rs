@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use cutover_proto::report::{ErrorCode, StepError};
-use cutover_proto::step::NodeAction;
+use cutover_proto::step::{ConfigValue, NodeAction};
 use glob::{MatchOptions, Pattern};
 
 use crate::config::Config;
@@ -47,13 +47,30 @@ impl Policy {
             self.home(home)?;
         }
         match action {
-            NodeAction::CopyTree { path, .. } => relative("path", path),
+            NodeAction::CopyTree { path, overwrite, .. } => {
+                relative("path", path)?;
+                overwrite
+                    .iter()
+                    .try_for_each(|pattern| relative("pattern", pattern))
+            }
             NodeAction::CarryFiles { patterns, .. } => patterns
                 .iter()
                 .try_for_each(|pattern| relative("pattern", pattern)),
-            NodeAction::EditXml { file, .. } => {
-                relative("file", file)?;
-                xml_file(file)
+            NodeAction::EditXml {
+                file,
+                elsewhere,
+                edits,
+                ..
+            } => {
+                let sources = edits.iter().filter_map(|edit| match &edit.value {
+                    ConfigValue::Carried(place) | ConfigValue::Element(place) => Some(&place.file),
+                    ConfigValue::Literal(_) | ConfigValue::Secret(_) => None,
+                });
+                let mut all = std::iter::once(file).chain(elsewhere).chain(sources);
+                all.try_for_each(|file| {
+                    relative("file", file)?;
+                    xml_file(file)
+                })
             }
             NodeAction::BackupHome { name, .. } => file_name(name),
             NodeAction::Inspect { .. }

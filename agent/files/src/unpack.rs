@@ -7,9 +7,11 @@
 mod contents;
 mod error;
 mod extract;
+mod peek;
 mod reader;
 pub(crate) mod staging;
 
 pub use error::UnpackError;
 pub use extract::{UnpackReport, UnpackRequest, unpack_zip};
+pub use peek::{PeekRequest, Peeked, peek};
 pub use staging::partial;

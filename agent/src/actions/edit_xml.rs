@@ -1,48 +1,63 @@
 //! Edits a configuration file in place, byte-exactly. The original is kept, so that the undo gives back the very
 //! bytes, and only if nobody has changed the file since.
 
-use std::path::PathBuf;
+mod apply;
+mod carried;
+
+use std::path::{Path, PathBuf};
 
 use cutover_files::Root;
 use cutover_files::atomic::{self, Marks};
 use cutover_proto::crash;
 use cutover_proto::ids::{CommandId, Sha256Hex};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
-use cutover_proto::step::{ConfigValue, XmlEdit};
-use cutover_xmledit::{Document, Path, diff};
-use secrecy::{ExposeSecret, SecretString};
+use cutover_proto::step::{ConfigValue, HomeValue, XmlEdit};
+use secrecy::SecretString;
 
-use super::files;
-use crate::durable;
+use super::{files, originals};
 use crate::fault;
 use crate::task::Task;
 
-/// A diff in a receipt is cut here: it is evidence, not the file.
-const DIFF_MAX: usize = 16 << 10;
-
-/// An edit with its value at hand.
+/// An edit with what it needs at hand.
+#[derive(Debug)]
 struct Edit {
-    path: Path,
-    value: SecretString,
-    is_secret: bool,
+    path: cutover_xmledit::Path,
+    what: What,
+    only_if_present: bool,
 }
 
-pub(super) async fn perform(task: &Task, home: &str, file: &str, edits: &[XmlEdit]) -> StepOutcome {
-    let (home, file) = (task.home(home)?, file.to_owned());
+#[derive(Debug)]
+enum What {
+    Value { value: SecretString, secret: bool },
+    Carried(Place),
+    Element(Place),
+}
+
+/// A place in a file of another home.
+#[derive(Debug)]
+struct Place {
+    home: PathBuf,
+    file: String,
+    path: cutover_xmledit::Path,
+}
+
+pub(super) async fn perform(task: &Task, home: &str, places: Vec<String>, edits: &[XmlEdit]) -> StepOutcome {
+    let home = task.home(home)?;
     let edits: Vec<Edit> = edits
         .iter()
         .map(|edit| prepare(task, edit))
         .collect::<Result<_, _>>()?;
-    let (task, original) = (task.clone(), original_path(task)?);
+    let task = task.clone();
     let owner = task.clone();
     owner
         .blocking(move |_, _| {
             let root = files::root(&home)?;
+            let file = the_one(&root, &places)?;
             let before = read(&root, &file)?;
-            let edited = edit(&before, &edits, &file)?;
-            let (hash, new_hash) = (Sha256Hex::of(&before), Sha256Hex::of(&edited.bytes));
-            keep_original(&task, &original, &before, &hash)?;
+            let edited = apply::edit(&root, &home, &before, &edits, &file)?;
+            let new_hash = Sha256Hex::of(&edited.bytes);
             task.note("file", &file)?;
+            originals::keep(&task, &home, &file, &before)?;
             note_written(&task, &new_hash)?;
             crash::point("original-kept", "edit-xml");
             if edited.bytes != before {
@@ -55,116 +70,93 @@ pub(super) async fn perform(task: &Task, home: &str, file: &str, edits: &[XmlEdi
                 .with("sha256_after", new_hash)
                 .with("changed", edited.bytes != before)
                 .with("edits", edits.len())
+                .with("carried", edited.carried)
+                .with("absent", listed(&edited.absent))
+                .with("left_protected", listed(&edited.left))
                 .with("diff", edited.diff))
         })
         .await
 }
 
+fn listed(all: &[String]) -> String {
+    match all.len() {
+        0 => "0".to_owned(),
+        count => format!("{count}: {}", all.join(", ")),
+    }
+}
+
 fn prepare(task: &Task, edit: &XmlEdit) -> Result<Edit, StepError> {
-    let path: Path = edit.path.parse().map_err(|error| {
-        let what = format!("the path `{}` can't be used", edit.path);
-        fault::other(
-            ErrorCode::ConfigRefused,
-            what,
-            &error,
-            "correct the path in the guide or upgrade file",
-        )
-    })?;
-    let (value, secret) = match &edit.value {
-        ConfigValue::Literal(text) => (SecretString::from(text.clone()), false),
-        ConfigValue::Secret(reference) => (task.secret(reference)?, true),
-        ConfigValue::Carried(_) | ConfigValue::Element(_) => {
-            return Err(StepError::new(
-                ErrorCode::ConfigRefused,
-                format!("{} was not edited", edit.path),
-                "this agent can't carry values from another home",
-                "upgrade the agent",
-            ));
-        }
+    let what = match &edit.value {
+        ConfigValue::Literal(text) => What::Value {
+            value: SecretString::from(text.clone()),
+            secret: false,
+        },
+        ConfigValue::Secret(reference) => What::Value {
+            value: task.secret(reference)?,
+            secret: true,
+        },
+        ConfigValue::Carried(place) => What::Carried(prepare_place(task, place)?),
+        ConfigValue::Element(place) => What::Element(prepare_place(task, place)?),
     };
-    let lower = edit.path.to_ascii_lowercase();
-    let named = ["password", "passwd", "pass", "pwd", "secret"]
-        .iter()
-        .any(|word| lower.ends_with(word) || lower.contains(&format!("'{word}'")));
     Ok(Edit {
-        path,
-        value,
-        is_secret: secret || named,
+        path: parse(&edit.path)?,
+        what,
+        only_if_present: edit.only_if_present,
     })
 }
 
-struct Edited {
-    bytes: Vec<u8>,
-    diff: String,
+fn prepare_place(task: &Task, place: &HomeValue) -> Result<Place, StepError> {
+    Ok(Place {
+        home: task.home(&place.home)?,
+        file: place.file.clone(),
+        path: parse(&place.path)?,
+    })
 }
 
-fn edit(before: &[u8], edits: &[Edit], file: &str) -> Result<Edited, StepError> {
-    let refused = |error: &dyn std::error::Error| {
-        fault::other(
-            ErrorCode::ConfigRefused,
-            format!("`{file}` was not edited"),
-            error,
-            "do what the reason says, or correct the edit in the upgrade file; the file is as it was",
-        )
+fn parse(path: &str) -> Result<cutover_xmledit::Path, StepError> {
+    path.parse().map_err(|error| {
+        let what = format!("the path `{path}` can't be used");
+        let next = "correct the path in the guide or upgrade file";
+        fault::other(ErrorCode::ConfigRefused, what, &error, next)
+    })
+}
+
+/// The one of several places where the file lies.
+fn the_one(root: &Root, places: &[String]) -> Result<String, StepError> {
+    let mut found: Vec<&String> = Vec::new();
+    for place in places {
+        let there = root
+            .exists(place)
+            .map_err(|error| files::beneath(&format!("`{place}` can't be looked at"), &error))?;
+        found.extend(there.then_some(place).filter(|place| !found.contains(place)));
+    }
+    let names = |places: &[&String]| {
+        let names: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+        names.join(" and ")
     };
-    let mut document = Document::parse(before).map_err(|error| refused(&error))?;
-    let mut hidden: Vec<String> = Vec::new();
-    for edit in edits {
-        let value = edit.value.expose_secret();
-        let change = document
-            .ensure(&edit.path, value)
-            .map_err(|error| refused(&error))?;
-        if edit.is_secret {
-            hidden.push(value.to_owned());
-            hidden.extend(change.before().map(str::to_owned));
-        }
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(StepError::new(
+            ErrorCode::NotFound,
+            "the file was not edited",
+            format!("{} is not there", names(&places.iter().collect::<Vec<_>>())),
+            "look where the new home has this file, and correct the path in the guide or upgrade file",
+        )),
+        several => Err(StepError::new(
+            ErrorCode::ConfigRefused,
+            "the file was not edited",
+            format!(
+                "{} are all there, and only one of them is read by the server",
+                names(several)
+            ),
+            "remove the one that the product does not read, then retry the step",
+        )),
     }
-    let bytes = document.to_bytes();
-    let hidden: Vec<&str> = hidden
-        .iter()
-        .map(String::as_str)
-        .filter(|value| !value.is_empty())
-        .collect();
-    let mut shown = diff(before, &bytes, &hidden);
-    if shown.len() > DIFF_MAX {
-        let cut = (0..=DIFF_MAX)
-            .rev()
-            .find(|&at| shown.is_char_boundary(at))
-            .unwrap_or(0);
-        shown.truncate(cut);
-        shown.push_str("\n… (cut)\n");
-    }
-    Ok(Edited { bytes, diff: shown })
 }
 
 fn read(root: &Root, file: &str) -> Result<Vec<u8>, StepError> {
     root.read(file)
         .map_err(|error| files::beneath(&format!("`{file}` can't be read"), &error))
-}
-
-fn original_path(task: &Task) -> Result<PathBuf, StepError> {
-    let folder = task.agent.state_folder("originals").map_err(|error| {
-        fault::io(
-            "make the folder for originals in",
-            &task.agent.config.state_dir,
-            &error,
-        )
-    })?;
-    Ok(folder.join(files::step_key(task)))
-}
-
-/// Keeps the bytes from before the step's first try; later tries find the file edited already.
-fn keep_original(
-    task: &Task,
-    path: &std::path::Path,
-    bytes: &[u8],
-    hash: &Sha256Hex,
-) -> Result<(), StepError> {
-    if task.noted("sha256_before").is_some() {
-        return Ok(());
-    }
-    durable::write_private(path, bytes).map_err(|error| fault::io("keep the original in", path, &error))?;
-    task.note("sha256_before", hash.as_str())
 }
 
 /// Remembers every content that any try of the step may have written.
@@ -178,13 +170,14 @@ fn note_written(task: &Task, hash: &Sha256Hex) -> Result<(), StepError> {
 
 /// Gives the original bytes back.
 pub(super) async fn undo(task: &Task, home: &str, file: &str) -> StepOutcome {
-    let (home, file) = (task.home(home)?, file.to_owned());
+    let home = task.home(home)?;
+    let file = task.noted("file").unwrap_or_else(|| file.to_owned());
     let Some(hash_before) = task.noted("sha256_before") else {
         return Ok(Receipt::new().with("undone", "nothing: the step had not edited the file"));
     };
     let (hash_after, path) = (
         task.noted("sha256_after").unwrap_or_default(),
-        original_path(task)?,
+        originals::path(task)?,
     );
     let id = task.command.id.clone();
     task.blocking(move |_, _| {
@@ -219,7 +212,7 @@ pub(super) async fn undo(task: &Task, home: &str, file: &str) -> StepOutcome {
     .await
 }
 
-fn changed_since(id: &CommandId, file: &str, original: &std::path::Path) -> StepError {
+fn changed_since(id: &CommandId, file: &str, original: &Path) -> StepError {
     StepError::new(
         ErrorCode::ConfigRefused,
         format!("`{file}` was not put back"),

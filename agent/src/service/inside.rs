@@ -19,6 +19,16 @@ pub struct Inside {
     home: PathBuf,
 }
 
+/// What lies below a folder.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct FilesBelow {
+    /// Files, as paths from the home.
+    pub files: Vec<String>,
+    /// What is neither a file nor a folder inside: links out of the home or to folders, pipes, names that are not
+    /// UTF-8.
+    pub unread: Vec<String>,
+}
+
 impl Inside {
     /// Opens a home; `None` when there is none.
     ///
@@ -93,6 +103,42 @@ impl Inside {
             .collect();
         names.sort();
         Ok(names)
+    }
+
+    /// Every file below a folder, as paths from the home in order; none when the folder is not there. Links to files
+    /// that stay inside count as files, links to folders are not followed.
+    ///
+    /// # Errors
+    /// When a folder can't be listed.
+    pub fn files_below(&self, folder: &str) -> io::Result<FilesBelow> {
+        let mut found = FilesBelow::default();
+        let mut open = vec![folder.to_owned()];
+        while let Some(folder) = open.pop() {
+            let Some(dir) = self.folder(&folder)? else {
+                continue;
+            };
+            for entry in dir.entries()? {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().into_string() else {
+                    found
+                        .unread
+                        .push(format!("{folder}/{}", entry.file_name().to_string_lossy()));
+                    continue;
+                };
+                let path = format!("{folder}/{name}");
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    open.push(path);
+                } else if kind.is_file() || self.dir.metadata(&path).is_ok_and(|meta| meta.is_file()) {
+                    found.files.push(path);
+                } else {
+                    found.unread.push(path);
+                }
+            }
+        }
+        found.files.sort();
+        found.unread.sort();
+        Ok(found)
     }
 
     /// Removes the file or link of this name in the home itself; nothing that a link points to.

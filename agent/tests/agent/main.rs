@@ -7,6 +7,7 @@
 )]
 
 mod command_line;
+mod configs;
 mod coordinator;
 mod edits;
 mod fixture;

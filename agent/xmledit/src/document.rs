@@ -137,6 +137,11 @@ impl Document {
             .collect()
     }
 
+    /// How many places `path` matches.
+    pub fn count(&self, path: &Path) -> usize {
+        self.view().find(path).len()
+    }
+
     /// The Secure Vault alias of the first element or attribute that `path` matches and that has one.
     ///
     /// That is the value of `secretAlias` in the namespace `http://org.wso2.securevault/configuration`.

@@ -79,6 +79,30 @@ impl Path {
         self.attribute.as_ref().map(|name| name.local.as_str())
     }
 
+    /// The words that say what a value is: the attribute, the last element, the values its predicates ask for, and
+    /// the element around it.
+    pub fn words(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = self.attribute_name().into_iter().collect();
+        let mut steps = self.steps.iter().rev();
+        if let Some(last) = steps.next() {
+            words.push(&last.name.local);
+            words.extend(last.predicates.iter().filter_map(|predicate| match predicate {
+                Predicate::Equals(_, Operand::Literal(value)) => Some(value.as_str()),
+                Predicate::Equals(_, Operand::Path(_)) | Predicate::Position(_) => None,
+            }));
+        }
+        words.extend(steps.next().map(|step| step.name.local.as_str()));
+        words
+    }
+
+    /// Whether this path is `outer` or goes on from it.
+    pub fn is_within(&self, outer: &Path) -> bool {
+        match outer.attribute {
+            Some(_) => self == outer,
+            None => self.steps.starts_with(&outer.steps),
+        }
+    }
+
     /// The path of the enclosing element: without the attribute, or without the last step; `None` at the root.
     pub fn parent(&self) -> Option<Path> {
         let mut parent = self.clone();
