@@ -1,5 +1,6 @@
 //! Backup with the engine's own tool, proof by restoring it, and the way back.
 
+pub mod catalog;
 mod dump;
 mod restore;
 mod scratch;
@@ -85,7 +86,7 @@ pub struct RestoreProof {
 /// Backs a database up into `directory`/`name` with the suffix of the engine's format.
 ///
 /// The file appears under its name only when it is complete, flushed to disk, and the database did not change
-/// while it was written.
+/// while it was written. Its receipt is kept beside it, see [`catalog`].
 ///
 /// # Errors
 /// The tool is missing or failed, the disk is full, or the database changed meanwhile ([`Kind::Integrity`]).
@@ -131,6 +132,7 @@ pub async fn backup(
         file: written.publish(target)?,
         ..before.receipt
     };
+    catalog::store(&receipt).map_err(|error| DatabaseError::file(ACTION, target, &receipt.file, error))?;
     Ok(receipt)
 }
 

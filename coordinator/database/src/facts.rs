@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::error::DatabaseError;
 use crate::literal;
 use crate::privileges::{Privileges, privileges};
+use crate::rss_level::{self, RssLevel};
 use crate::schema_level::{self, SchemaLevel};
 use crate::target::{Engine, Target};
 use crate::tools::{ToolFacts, Tools};
@@ -124,6 +125,9 @@ pub struct DatabaseFacts {
     pub data_bytes: u64,
     /// Level of the Carbon user store.
     pub schema_level: SchemaLevel,
+    /// Level of Storage Server's RSS database.
+    #[serde(default)]
+    pub rss_level: RssLevel,
     /// Tenants, when there is a `UM_TENANT`.
     pub tenants: Option<Tenants>,
     /// What the account may do.
@@ -215,6 +219,7 @@ async fn gather(connection: &mut Connection) -> Result<DatabaseFacts, DatabaseEr
         extensions: own.extensions,
         data_bytes: own.data_bytes,
         schema_level: schema_level::decide(&upper(&columns)),
+        rss_level: rss_level::decide(&upper(&columns)),
         tenants,
         privileges,
         tools,

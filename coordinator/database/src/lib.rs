@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod checkpoint;
 mod connection;
+mod difference;
 pub mod error;
 pub mod facts;
 pub mod fence;
@@ -14,6 +15,7 @@ mod literal;
 mod privileges;
 pub mod reach;
 pub mod repair;
+pub mod rss_level;
 pub mod schema_level;
 pub mod script;
 pub mod sessions;
@@ -21,8 +23,10 @@ pub mod staging;
 pub mod target;
 pub mod tools;
 
+pub use backup::catalog::{self, CatalogEntry, CatalogError};
 pub use backup::{BackupReceipt, backup, lapsed, restore_into, verify_by_restore};
 pub use checkpoint::{CheckResult, Checkpoint, RowCounts, RowRule, Verdict, check, check_with};
+pub use difference::{Aspect, Difference, schema_difference};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
 pub use fence::{FencePlan, FenceProof, FenceReport};
@@ -31,6 +35,7 @@ pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, jour
 pub use privileges::Privileges;
 pub use reach::{Reach, reach};
 pub use repair::{RepairOptions, RepairReport, repair, repairable};
+pub use rss_level::RssLevel;
 pub use schema_level::SchemaLevel;
 pub use script::{
     Decided, DecidedAction, Override, OverrideAction, RunOptions, ScriptError, ScriptReport, run_script,

@@ -4,6 +4,8 @@
 
 #[path = "real/backup.rs"]
 mod backup;
+#[path = "real/catalog.rs"]
+mod catalog;
 #[path = "real/checkpoint.rs"]
 mod checkpoint;
 #[path = "real/facts.rs"]

@@ -3,18 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+#[path = "support/run.rs"]
+mod run;
 
-use cutover_database::journal::NoSink;
-use cutover_database::{
-    CheckResult, Checkpoint, OwnSessions, RepairOptions, RowRule, RunOptions, Target, Verdict, check, repair,
-    run_script,
-};
+use cutover_database::{CheckResult, Checkpoint, RepairOptions, RowRule, Target, Verdict, check, repair};
 use cutover_sqlscript::{Dialect, split};
 use cutover_testdb::{MariaDb, Postgres};
+use run::{corpus, migrate};
 use secrecy::SecretString;
-use tokio_util::sync::CancellationToken;
 
 const ROWS: &str = include_str!("data/user_store_4_1.sql");
 
@@ -23,28 +19,6 @@ const ROLES_OF: &str = "SELECT UM_ROLE_NAME FROM UM_HYBRID_USER_ROLE, UM_HYBRID_
      AND UM_HYBRID_USER_ROLE.UM_ROLE_ID = UM_HYBRID_ROLE.UM_ID AND UM_HYBRID_USER_ROLE.UM_TENANT_ID = 5 \
      AND UM_HYBRID_ROLE.UM_TENANT_ID = 5 AND UM_HYBRID_USER_ROLE.UM_DOMAIN_ID = (SELECT UM_DOMAIN_ID FROM UM_DOMAIN \
      WHERE UM_TENANT_ID = 5 AND UM_DOMAIN_NAME = 'PRIMARY')";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The corpus of real schemas, which is not part of this repository.
-fn corpus() -> Option<PathBuf> {
-    let path =
-        root().join(std::env::var_os("CUTOVER_CORPUS").unwrap_or_else(|| "../shared/carbon-corpus".into()));
-    if !path.is_dir() {
-        eprintln!(
-            "SKIPPED: no corpus of Carbon scripts at {}; set CUTOVER_CORPUS",
-            path.display()
-        );
-        return None;
-    }
-    if let Err(missing) = cutover_testdb::available() {
-        eprintln!("SKIPPED: {missing}");
-        return None;
-    }
-    Some(path)
-}
 
 fn nulls() -> Checkpoint {
     Checkpoint::NullCount {
@@ -89,19 +63,6 @@ fn points() -> Vec<Checkpoint> {
     points
 }
 
-async fn migrate(target: &Target, text: &str, dialect: Dialect) {
-    let script = split(text, dialect).unwrap();
-    let options = RunOptions {
-        name: "migration.sql",
-        sink: &NoSink,
-        cancel: CancellationToken::new(),
-        own: OwnSessions::new(),
-        decisions: BTreeMap::new(),
-        overrides: Vec::new(),
-    };
-    run_script(target, &script, &options).await.unwrap();
-}
-
 fn verdicts(results: &[CheckResult]) -> Vec<Verdict> {
     results.iter().map(|result| result.verdict).collect()
 }
@@ -143,7 +104,7 @@ async fn mysql_migration_when_run_with_five_tenants_then_the_checkpoints_have_th
     assert_eq!(verdicts(&before)[..7], [Verdict::Fail; 7], "{before:?}");
 
     let text = std::fs::read_to_string(corpus.join("migration/4.1.0-4.2.0/mysql/migration.sql")).unwrap();
-    migrate(&target, &text, Dialect::MySql).await;
+    migrate(&target, &split(&text, Dialect::MySql).unwrap()).await;
     let results = check(&target, &points()).await.unwrap();
     let (expected, found) = (results[4].expected.as_str(), results[4].found.as_str());
     assert_eq!((expected, found), ("18", "18"), "{results:?}");
@@ -175,7 +136,7 @@ async fn postgres_migration_when_run_with_five_tenants_then_the_checkpoints_have
     )
     .unwrap();
     let text = include_str!("../../guides/scripts/carbon-4.1-to-4.2-user-store.postgres.sql");
-    migrate(&target, text, Dialect::Postgres).await;
+    migrate(&target, &split(text, Dialect::Postgres).unwrap()).await;
     let results = check(&target, &points()).await.unwrap();
     assert_eq!(
         (results[4].expected.as_str(), results[4].found.as_str()),

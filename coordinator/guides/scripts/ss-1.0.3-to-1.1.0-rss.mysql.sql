@@ -14,7 +14,8 @@
 -- * Old foreign and unique keys are found in the catalog, because the server made up their names. New ones carry no
 --   names, so that they get the names a fresh 1.1.0 schema has.
 -- * 1.1.0 counts its ids in tables of its own (DATABASE_USER_SEQUENCE_TABLE and others), which it makes at its first
---   start and which no script of its distribution holds. They are not made here.
+--   start and which no script of its distribution holds. They are made by ss-1.1.0-rss-ids.mysql.sql,
+--   to be run after this one.
 -- * It cannot be run twice: CREATE TABLE RM_ENVIRONMENT fails when the table exists.
 
 SELECT /* USERS OF BOTH TYPES SHARE A NAME IN ONE TENANT: rename one of them */

@@ -17,7 +17,8 @@
 -- * Old keys and sequences are found in the catalog. New keys carry no names beyond those 1.1.0 gives, so that they
 --   get the names a fresh 1.1.0 schema has.
 -- * 1.1.0 counts its ids in tables of its own (DATABASE_USER_SEQUENCE_TABLE and others), which it makes at its first
---   start and which no script of its distribution holds. They are not made here.
+--   start and which no script of its distribution holds. They are made by ss-1.1.0-rss-ids.postgres.sql,
+--   to be run after this one.
 -- * Every statement can run in one transaction, and is meant to.
 -- * It cannot be run twice: CREATE TABLE RM_ENVIRONMENT fails when the table exists.
 

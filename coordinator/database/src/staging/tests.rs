@@ -28,6 +28,7 @@ fn facts(database: &str) -> DatabaseFacts {
         extensions: Vec::new(),
         data_bytes: 0,
         schema_level: SchemaLevel::NoUserStore,
+        rss_level: crate::rss_level::RssLevel::None,
         tenants: None,
         privileges: Privileges {
             create_database: true,

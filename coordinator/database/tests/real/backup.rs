@@ -57,8 +57,8 @@ async fn round_trip(server: &impl Server, target: Target, schema: &str, change: 
     assert_eq!(std::fs::metadata(&receipt.file).unwrap().len(), receipt.size);
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "no temporary file is left"
+        2,
+        "the backup and its receipt, no temporary file"
     );
     let stored = serde_json::to_string(&receipt).unwrap();
     assert_eq!(serde_json::from_str::<BackupReceipt>(&stored).unwrap(), receipt);

@@ -54,7 +54,12 @@ async fn one(checker: &mut Checker<'_>, counter: &str, table: &str) -> Result<So
         used_by: format!("{table}.ID"),
         next: None,
         highest,
-        repair: None,
+        repair: highest.map(|highest| {
+            format!(
+                "CREATE TABLE {counter} (SEQ_NAME VARCHAR(255) NOT NULL, SEQ_COUNT BIGINT, PRIMARY KEY (SEQ_NAME)); \
+                 INSERT INTO {counter} (SEQ_NAME, SEQ_COUNT) VALUES ('EMP_SEQ', {highest} + 1)"
+            )
+        }),
     };
     if let Some(found) = checker.find_table(counter) {
         let counter = literal::name(engine, &found);
