@@ -247,7 +247,7 @@ fn server_args(home: &Home, port: u16, extra: &[String]) -> Vec<String> {
         "--character-set-server=utf8mb4".to_owned(),
         "--innodb-buffer-pool-size=128M".to_owned(),
         "--innodb-flush-log-at-trx-commit=2".to_owned(),
-        "--innodb-log-file-size=32M".to_owned(),
+        "--innodb-log-file-size=128M".to_owned(),
         "--max-allowed-packet=64M".to_owned(),
     ];
     args.extend(as_root());
@@ -267,7 +267,7 @@ fn initialise(programs: &MariaDbPrograms, dir: &Path, options: &[&str]) -> Resul
             "--skip-test-db",
             "--skip-name-resolve",
         ])
-        .arg("--innodb-log-file-size=32M")
+        .arg("--innodb-log-file-size=128M")
         .args(options)
         .args(as_root());
     cache::run(&mut command)
