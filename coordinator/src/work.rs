@@ -9,6 +9,7 @@ mod finalize;
 mod migrate;
 mod probe;
 mod progress;
+mod repair;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -123,8 +124,16 @@ impl Worker {
             (DatabaseAction::Copy, Direction::Do) => self.copy(job, database).await,
             (DatabaseAction::Copy, Direction::Undo) => self.empty_staging(job, database).await,
             (DatabaseAction::Compare, Direction::Do) => self.compare(job, database).await,
+            (
+                DatabaseAction::Repair {
+                    role,
+                    checks,
+                    primary_domain,
+                },
+                Direction::Do,
+            ) => self.repair(job, database, *role, checks, primary_domain).await,
             (DatabaseAction::Checkpoint { role, checks }, Direction::Do) => {
-                self.checkpoint(database, *role, checks).await
+                self.checkpoint(job, database, *role, checks).await
             }
             (DatabaseAction::ProveServing { nodes }, Direction::Do) => {
                 self.prove_serving(job, database, *nodes).await
@@ -134,6 +143,7 @@ impl Worker {
                 | DatabaseAction::ProveAlone { .. }
                 | DatabaseAction::Backup
                 | DatabaseAction::Compare
+                | DatabaseAction::Repair { .. }
                 | DatabaseAction::Checkpoint { .. }
                 | DatabaseAction::ProveServing { .. },
                 Direction::Undo,

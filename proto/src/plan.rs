@@ -184,6 +184,15 @@ pub enum DatabaseAction {
     Copy,
     /// Prove that staging equals production.
     Compare,
+    /// Repair what checkpoints find, where a repair is known and the operator asked for it.
+    Repair {
+        /// On which database.
+        role: DatabaseRole,
+        /// The checks whose findings are repaired.
+        checks: serde_json::Value,
+        /// Domain of the primary user store.
+        primary_domain: String,
+    },
     /// Check tables, columns and row rules (data of the guide, as `cutover-database` reads it).
     Checkpoint {
         /// On which database.
@@ -209,6 +218,7 @@ impl DatabaseAction {
             DatabaseAction::Migrate { .. } => "migrate",
             DatabaseAction::Copy => "copy-database",
             DatabaseAction::Compare => "compare-databases",
+            DatabaseAction::Repair { .. } => "repair",
             DatabaseAction::Checkpoint { .. } => "checkpoint",
             DatabaseAction::ProveServing { .. } => "prove-serving",
         }

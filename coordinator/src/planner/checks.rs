@@ -3,10 +3,13 @@
 mod configs;
 mod databases;
 mod homes;
+mod repairs;
 mod surroundings;
 mod tenants;
 
 use cutover_proto::view::Finding;
+
+pub(in crate::planner) use self::repairs::is_repairable;
 
 use super::{Inputs, PlanNode, error};
 
@@ -30,6 +33,7 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
     findings.extend(homes::mixed(inputs));
     findings.extend(databases::twice(inputs));
     findings.extend(tenants::check(inputs));
+    findings.extend(repairs::check(inputs));
     findings
 }
 

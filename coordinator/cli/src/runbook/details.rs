@@ -101,6 +101,7 @@ fn of_database(action: &DatabaseAction) -> Vec<String> {
         | DatabaseAction::Migrate { .. }
         | DatabaseAction::Copy
         | DatabaseAction::Compare
+        | DatabaseAction::Repair { .. }
         | DatabaseAction::Checkpoint { .. } => Vec::new(),
     }
 }

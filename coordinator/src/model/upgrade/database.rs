@@ -24,6 +24,8 @@ pub struct UpgradeDatabase {
     pub application: Option<AdminAccess>,
     /// Scripts, by file name. Empty: what the guide ships.
     pub scripts: Vec<String>,
+    /// Whether what checkpoints find in staging is repaired, and the domain of the primary user store.
+    pub repair: Option<String>,
     /// Line in the file.
     pub line: String,
 }
@@ -38,6 +40,7 @@ pub(super) fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> V
             staging: address(&mut section, findings, "staging"),
             application: application(&mut section, findings),
             scripts: section.texts(findings, "scripts").unwrap_or_default(),
+            repair: repair(&mut section, findings),
             line: format!(
                 "database `{}`",
                 section.text(findings, "name").unwrap_or_default()
@@ -136,4 +139,24 @@ pub(super) fn secret(section: &mut Section<'_>, findings: &mut Findings<'_>, key
         return SecretRef(String::new());
     }
     SecretRef(text)
+}
+
+/// `repair = true`, and the domain that members of internal roles are of.
+fn repair(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<String> {
+    let wanted = section.flag(findings, "repair").unwrap_or(false);
+    let span = section.span_of("primary_domain");
+    let domain = section.text(findings, "primary_domain");
+    if !wanted && domain.is_some() {
+        findings.error(
+            &span,
+            "bad-value",
+            "`database.primary_domain` says nothing without a repair",
+            "add repair = true, or remove it",
+        );
+    }
+    if domain.as_ref().is_some_and(|domain| domain.trim().is_empty()) {
+        let remedy = "write the DomainName of the primary user store in user-mgt.xml, or remove it";
+        findings.error(&span, "bad-value", "`database.primary_domain` is empty", remedy);
+    }
+    wanted.then(|| domain.unwrap_or_else(|| "PRIMARY".to_owned()))
 }

@@ -118,3 +118,36 @@ fn config_when_a_secret_is_written_in_it_then_refused_and_a_reference_is_taken()
     assert!(!format!("{findings:?}").contains("hunter2"));
     assert!(Upgrade::parse("x", &text.replace("hunter2", "file:/etc/cutover/ks.pw")).is_ok());
 }
+
+#[test]
+fn repair_when_asked_for_then_the_domain_is_the_primary_one_unless_said() {
+    let with = |lines: &str| GOOD.replace("scripts    = [\"migration.sql\"]", lines);
+    let repair = |lines: &str| {
+        Upgrade::parse("x", &with(lines)).unwrap().databases[0]
+            .repair
+            .clone()
+    };
+    assert_eq!(repair("repair = true"), Some("PRIMARY".to_owned()));
+    assert_eq!(
+        repair("repair = true\nprimary_domain = \"EXAMPLE\""),
+        Some("EXAMPLE".to_owned())
+    );
+    assert_eq!(repair("repair = false"), None);
+    assert_eq!(problems(&with("primary_domain = \"X\""))[0].1, "bad-value");
+}
+
+#[test]
+fn copy_when_it_names_files_and_tenants_then_read_and_paths_outside_refused() {
+    let upgrade = |lines: &str| Upgrade::parse("x", &format!("{GOOD}\n[copy]\n{lines}"));
+    let good =
+        upgrade("overwrite = [\"repository/deployment/server/a.aar\"]\nwithout_directory = [3, 7]").unwrap();
+    assert_eq!(good.overwrite, ["repository/deployment/server/a.aar"]);
+    assert_eq!(good.without_directory, [3, 7].into());
+    for bad in ["overwrite = [\"../x\"]", "overwrite = [\"/etc/x\"]"] {
+        assert_eq!(upgrade(bad).unwrap_err()[0].code, "bad-value", "{bad}");
+    }
+    assert_eq!(
+        upgrade("without_directory = [\"a\"]").unwrap_err()[0].code,
+        "wrong-type"
+    );
+}

@@ -20,11 +20,19 @@ pub(super) fn phase(b: &Builder<'_>) -> PlanPhase {
     b.phase("checkpoint", steps.collect())
 }
 
-/// The checkpoints of the roles that a database has.
-fn checks(b: &Builder<'_>, database: &PlanDatabase) -> Vec<serde_json::Value> {
-    let checkpoints = b.inputs.guide.checkpoints.iter();
-    checkpoints
-        .filter(|checkpoint| b.has_role(database, checkpoint.role))
-        .map(|checkpoint| checkpoint.check.clone())
-        .collect()
+/// The checkpoints of the roles that a database has, each once.
+pub(super) fn checks(b: &Builder<'_>, database: &PlanDatabase) -> Vec<serde_json::Value> {
+    let wanted = b
+        .inputs
+        .guide
+        .checkpoints
+        .iter()
+        .filter(|checkpoint| b.has_role(database, checkpoint.role));
+    let mut checks: Vec<serde_json::Value> = Vec::new();
+    for checkpoint in wanted {
+        if !checks.contains(&checkpoint.check) {
+            checks.push(checkpoint.check.clone());
+        }
+    }
+    checks
 }

@@ -4,7 +4,9 @@ use cutover_proto::plan::{DatabaseAction, DatabaseRole, PlanDatabase, PlanPhase,
 use cutover_proto::step::NodeAction;
 
 use super::builder::{self, Builder, Draft};
+use super::checkpoint;
 use crate::guide::GuideDirectory;
+use crate::planner::checks;
 
 pub(super) fn phase(b: &Builder<'_>) -> PlanPhase {
     let mut steps = Vec::new();
@@ -110,18 +112,38 @@ fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
             },
         )
     });
-    let order: Vec<PlanStep> = if migrates_production {
-        [Some(backup), migrate, Some(copy), Some(compare)]
-            .into_iter()
-            .flatten()
-            .collect()
+    let repair = repair(b, database);
+    let order = if migrates_production {
+        [Some(backup), migrate, Some(copy), Some(compare), repair]
     } else {
-        [Some(backup), Some(copy), Some(compare), migrate]
-            .into_iter()
-            .flatten()
-            .collect()
+        [Some(backup), Some(copy), Some(compare), migrate, repair]
     };
-    builder::in_a_row(order)
+    builder::in_a_row(order.into_iter().flatten().collect())
+}
+
+/// Repairs are done on staging, behind the copy and the migration and before the checkpoints look.
+fn repair(b: &Builder<'_>, database: &PlanDatabase) -> Option<PlanStep> {
+    let asked = b
+        .inputs
+        .upgrade
+        .databases
+        .iter()
+        .find(|asked| asked.name == database.name)?;
+    let primary_domain = asked.repair.clone()?;
+    let checks: Vec<serde_json::Value> = checkpoint::checks(b, database)
+        .into_iter()
+        .filter(checks::is_repairable)
+        .collect();
+    let title = format!("repair what {} checkpoint(s) find in staging", checks.len());
+    let action = DatabaseAction::Repair {
+        role: DatabaseRole::Staging,
+        checks: serde_json::Value::Array(checks),
+        primary_domain,
+    };
+    let draft = Draft::database(database, action, title)
+        .undo_note("nothing of its own: the copy's undo empties staging")
+        .deadline(3600);
+    Some(b.step("data.repair", draft))
 }
 
 /// The sentences that ask for the scripts of a database's roles.

@@ -66,7 +66,16 @@ fn scripts_when_registry_has_its_own_database_then_only_that_of_users_is_migrate
     assert!(plan.step(&"data.migrate@carbon".parse().unwrap()).is_some());
     assert!(plan.step(&"data.migrate@shared".parse().unwrap()).is_none());
     assert!(plan.step(&"data.copy@shared".parse().unwrap()).is_some());
-    assert!(plan.step(&"checkpoint.check@shared".parse().unwrap()).is_none());
+    let checks = format!(
+        "{:?}",
+        plan.step(&"checkpoint.check@shared".parse().unwrap())
+            .unwrap()
+            .action
+    );
+    assert!(
+        checks.contains("REG_LOG") && !checks.contains("UM_DOMAIN"),
+        "{checks}"
+    );
     let why = &plan.databases[1].scripts_why;
     assert!(
         why.contains("registry") && why.contains("stay as they are"),
@@ -241,4 +250,33 @@ fn xa_data_source_when_planned_then_its_class_is_not_taken_for_a_driver() {
         .find(|(path, _)| path.ends_with("driverClassName"))
         .unwrap();
     assert_eq!(driver.1.0, literal("com.mysql.jdbc.Driver"));
+}
+
+#[test]
+fn repair_when_asked_for_then_done_on_staging_before_the_checkpoints() {
+    for copy_first in [false, true] {
+        let mut world = World::new();
+        world.upgrade.copy_first = copy_first;
+        world.upgrade.databases[0].repair = Some("PRIMARY".into());
+        let plan = world.good();
+        let step = plan.step(&"data.repair@carbon".parse().unwrap()).unwrap();
+        let StepAction::Database(DatabaseAction::Repair { role, checks, .. }) = &step.action else {
+            panic!("not a repair")
+        };
+        assert_eq!(*role, DatabaseRole::Staging);
+        assert_eq!(checks.as_array().unwrap().len(), 2, "{checks}");
+        let last = if copy_first {
+            "data.migrate@carbon"
+        } else {
+            "data.compare@carbon"
+        };
+        assert_eq!(step.after, [last.parse().unwrap()]);
+    }
+}
+
+#[test]
+fn repair_when_there_is_nothing_to_repair_then_refused() {
+    let mut world = world("ss-1.1.0");
+    world.upgrade.databases[1].repair = Some("PRIMARY".into());
+    assert_eq!(world.codes(), ["repair-nothing"]);
 }
