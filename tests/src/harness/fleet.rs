@@ -198,7 +198,7 @@ impl Fleet {
         let site = HomeSpec {
             database: Some(database),
             offset: old.offset,
-            tenants: vec![1, 2, 3],
+            tenants: vec![1, 2, 3, 4, 5],
             ..stock(spec.old())
         };
         make_home(&old.dir, &site)?;
