@@ -108,6 +108,13 @@ async fn indexes(connection: &mut Connection, schema: &mut Schema) -> Result<(),
     Ok(())
 }
 
+#[derive(Default)]
+struct ForeignKey {
+    columns: Vec<String>,
+    referenced: Vec<String>,
+    tail: String,
+}
+
 async fn foreign_keys(connection: &mut Connection, schema: &mut Schema) -> Result<(), DatabaseError> {
     let rows = connection
         .rows(
@@ -119,23 +126,23 @@ async fn foreign_keys(connection: &mut Connection, schema: &mut Schema) -> Resul
              WHERE K.CONSTRAINT_SCHEMA = DATABASE() ORDER BY K.TABLE_NAME, K.CONSTRAINT_NAME, K.ORDINAL_POSITION",
         )
         .await?;
-    let mut found: BTreeMap<(String, String), (Vec<String>, Vec<String>, String)> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), ForeignKey> = BTreeMap::new();
     for row in rows {
         let rule = |column| row.text(column).replace("NO ACTION", "RESTRICT").to_lowercase();
         let tail = format!("{} on update {} on delete {}", row.text(3), rule(5), rule(6));
-        let entry = found
-            .entry((row.text(0), row.text(1)))
-            .or_insert((Vec::new(), Vec::new(), tail));
-        entry.0.push(row.text(2).to_lowercase());
-        entry.1.push(row.text(4).to_lowercase());
+        let key = found.entry((row.text(0), row.text(1))).or_default();
+        key.tail = tail;
+        key.columns.push(row.text(2).to_lowercase());
+        key.referenced.push(row.text(4).to_lowercase());
     }
-    for ((table, _), (columns, referenced, tail)) in found {
-        let key = format!(
-            "foreign key ({}) to ({}) of {tail}",
-            columns.join(", "),
-            referenced.join(", ")
+    for ((table, _), key) in found {
+        let text = format!(
+            "foreign key ({}) to ({}) of {}",
+            key.columns.join(", "),
+            key.referenced.join(", "),
+            key.tail
         );
-        schema.entry(table).or_default().keys.insert(key);
+        schema.entry(table).or_default().keys.insert(text);
     }
     Ok(())
 }

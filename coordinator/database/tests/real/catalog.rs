@@ -18,10 +18,10 @@ fn flip(path: &Path, at: impl Fn(&[u8]) -> usize) -> Vec<u8> {
 }
 
 fn refused(error: CatalogError) -> Kind {
-    match error {
-        CatalogError::Database(error) => error.kind(),
-        other => panic!("{other}"),
-    }
+    let CatalogError::Database(error) = error else {
+        panic!("{error}");
+    };
+    error.kind()
 }
 
 async fn whole_life(server: &impl Server, empty: &str) {
