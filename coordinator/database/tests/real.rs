@@ -14,6 +14,8 @@ mod facts;
 mod fence;
 #[path = "real/handover.rs"]
 mod handover;
+#[path = "real/killed.rs"]
+mod killed;
 #[path = "real/overrides.rs"]
 mod overrides;
 #[path = "real/script_mariadb.rs"]

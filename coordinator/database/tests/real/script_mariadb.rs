@@ -10,7 +10,7 @@ INSERT INTO TENANT VALUES (1, 10), (2, 20);
 CREATE TABLE CLAIM (A INT, B INT, UNIQUE KEY claim_key (A)) ENGINE=InnoDB;
 CREATE TABLE GONE (I INT);";
 
-const MIGRATION: &str = "SET @marker = '\u{e4}1', @five = 5;
+pub(crate) const MIGRATION: &str = "SET @marker = '\u{e4}1', @five = 5;
 CREATE TABLE D (ID INT AUTO_INCREMENT PRIMARY KEY, NAME VARCHAR(20), T INT) ENGINE=InnoDB;
 CREATE TABLE CHILD (D_ID INT) ENGINE=InnoDB;
 INSERT INTO D (NAME, T) VALUES ('PRIMARY', -1234);
@@ -46,7 +46,7 @@ fn script(text: &str) -> Script {
 }
 
 /// Rows and definitions; generated ids are followed, not compared: a rolled back INSERT leaves a gap.
-fn state(server: &MariaDb, database: &str) -> String {
+pub(crate) fn state(server: &MariaDb, database: &str) -> String {
     [
         "SELECT NAME, T FROM D ORDER BY NAME, T",
         "SELECT NAME FROM D JOIN CHILD ON D.ID = CHILD.D_ID",
@@ -59,7 +59,7 @@ fn state(server: &MariaDb, database: &str) -> String {
     .join("\n--\n")
 }
 
-fn prepare(server: &MariaDb, database: &str) {
+pub(crate) fn prepare(server: &MariaDb, database: &str) {
     server.run(
         "",
         &format!("DROP DATABASE IF EXISTS {database}; CREATE DATABASE {database}"),

@@ -8,7 +8,7 @@ use crate::support::{Server, Sink, options};
 const BASE: &str =
     "CREATE TABLE tenant (id INT PRIMARY KEY, n INT); INSERT INTO tenant VALUES (1, 10), (2, 20);";
 
-const MIGRATION: &str = "BEGIN;
+pub(crate) const MIGRATION: &str = "BEGIN;
 CREATE TABLE d (id SERIAL PRIMARY KEY, name VARCHAR(20), t INT);
 INSERT INTO d (name, t) VALUES ('PRIMARY', -1234);
 INSERT INTO d (name, t) SELECT 'SYSTEM', id FROM tenant;
@@ -24,7 +24,7 @@ fn script(text: &str) -> Script {
     split(text, Dialect::Postgres).unwrap()
 }
 
-fn state(server: &Postgres) -> String {
+pub(crate) fn state(server: &Postgres) -> String {
     [
         "SELECT name, t FROM d ORDER BY id",
         "SELECT n, domain_id IS NULL FROM tenant ORDER BY id",
@@ -34,7 +34,7 @@ fn state(server: &Postgres) -> String {
     .join("\n--\n")
 }
 
-fn prepare(server: &Postgres) {
+pub(crate) fn prepare(server: &Postgres) {
     server.run("", "DROP DATABASE IF EXISTS carbon");
     server.create_database("carbon").unwrap();
     server.run("carbon", BASE);
