@@ -14,6 +14,8 @@ mod facts;
 mod fence;
 #[path = "real/handover.rs"]
 mod handover;
+#[path = "real/hazard.rs"]
+mod hazard;
 #[path = "real/killed.rs"]
 mod killed;
 #[path = "real/overrides.rs"]

@@ -135,15 +135,21 @@ impl<'a> Assembler<'a> {
             })
             .collect();
         let pieces = self.pieces.into_iter().filter(|(_, span)| !span.is_empty());
+        let mut walker = Walker::new(self.text);
         Script {
             dialect,
             sha256: sha256(text),
             statements,
             pieces: pieces
-                .map(|(kind, span)| Piece {
-                    kind,
-                    text: slice(text, &span).to_owned(),
-                    span,
+                .map(|(kind, span)| {
+                    let (line, column) = walker.locate(span.start);
+                    Piece {
+                        kind,
+                        text: slice(text, &span).to_owned(),
+                        span,
+                        line,
+                        column,
+                    }
                 })
                 .collect(),
         }

@@ -27,9 +27,11 @@ mod position;
 mod script;
 mod session;
 mod split;
+mod tables;
 
 pub use dialect::{Dialect, UnknownDialect};
 pub use error::SplitError;
 pub use lint::{Finding, Rule, Severity, lint};
 pub use script::{Piece, PieceKind, Script, Statement, StatementKind};
 pub use split::split;
+pub use tables::TableName;

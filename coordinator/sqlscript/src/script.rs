@@ -126,6 +126,10 @@ pub struct Piece {
     pub text: String,
     /// The bytes of the file it covers.
     pub span: Range<usize>,
+    /// The line it begins on, from 1.
+    pub line: usize,
+    /// The column it begins at in characters, from 1.
+    pub column: usize,
 }
 
 /// A script cut into statements and what stands between them.

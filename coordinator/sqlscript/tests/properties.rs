@@ -124,6 +124,15 @@ fn check(text: &str) {
         assert_eq!(joined, text, "{dialect}");
         let mut at = 0;
         for piece in &script.pieces {
+            let before = &text[..piece.span.start];
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            assert_eq!(
+                (piece.line, piece.column),
+                (before.matches('\n').count() + 1, column),
+                "{dialect}: {piece:?}"
+            );
+        }
+        for piece in &script.pieces {
             assert_eq!(piece.span, at..at + piece.text.len(), "{dialect}");
             at = piece.span.end;
         }

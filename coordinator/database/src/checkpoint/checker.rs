@@ -49,6 +49,19 @@ impl<'c> Checker<'c> {
         self.columns.iter().map(|(table, _)| table).find(matches).cloned()
     }
 
+    /// A table whose name stood in quotes.
+    pub(crate) fn find_exactly(&self, name: &str) -> Option<String> {
+        match self.connection.engine() {
+            Engine::MySql => self.find_table(name),
+            Engine::Postgres => self
+                .columns
+                .iter()
+                .map(|(table, _)| table)
+                .find(|table| *table == name)
+                .cloned(),
+        }
+    }
+
     /// Column names are folded by MySQL always.
     pub(crate) fn find_column(&self, table: &str, name: &str) -> Option<String> {
         let found = self.columns.iter().find(|(owner, column)| {

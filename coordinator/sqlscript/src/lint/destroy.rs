@@ -3,6 +3,7 @@
 use super::{Findings, Rule, Severity};
 use crate::code::Code;
 use crate::script::Statement;
+use crate::tables;
 
 pub(super) fn check(findings: &mut Findings, statement: &Statement) {
     let code = statement.code();
@@ -42,7 +43,7 @@ fn drop(findings: &mut Findings, statement: &Statement, at: usize) {
     if !code.is(at + 1, "TABLE") || temporary {
         return;
     }
-    let name = table_name(code, at + 2);
+    let name = table_names(code, at + 2);
     findings.add(
         statement,
         at,
@@ -54,7 +55,7 @@ fn drop(findings: &mut Findings, statement: &Statement, at: usize) {
 
 fn truncate(findings: &mut Findings, statement: &Statement, at: usize) {
     let code = statement.code();
-    let name = table_name(code, if code.is(at + 1, "TABLE") { at + 2 } else { at + 1 });
+    let name = table_names(code, if code.is(at + 1, "TABLE") { at + 2 } else { at + 1 });
     findings.add(
         statement,
         at,
@@ -106,12 +107,11 @@ fn is_column_default(code: Code<'_>, at: usize) -> bool {
     code.is_any(at + 1, &["DEFAULT", "NOT", "EXPRESSION", "IDENTITY"])
 }
 
-/// The name at `at`, `IF EXISTS` left out.
-fn table_name(code: Code<'_>, at: usize) -> String {
-    let at = if code.starts(at, &["IF", "EXISTS"]) {
-        at + 2
-    } else {
-        at
-    };
-    code.name(at).unwrap_or_default()
+/// The names from `at` on, for people.
+fn table_names(code: Code<'_>, at: usize) -> String {
+    let names: Vec<String> = tables::list(code, at)
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    names.join(", ")
 }
