@@ -40,8 +40,20 @@ pub async fn perform(task: &Task) -> StepOutcome {
             false => backup_home::perform(task, home, name).await,
             true => Ok(Receipt::new().with("kept", name)),
         },
-        NodeAction::CopyTree { from, to, path, .. } => match undo {
-            false => copy_tree::perform(task, from, to, path).await,
+        NodeAction::CopyTree {
+            from,
+            to,
+            path,
+            protect,
+            overwrite,
+        } => match undo {
+            false => {
+                let own = copy_tree::Own {
+                    protect: *protect,
+                    overwrite: overwrite.clone(),
+                };
+                copy_tree::perform(task, from, to, path, own).await
+            }
             true => files::undo_copy(task, to).await,
         },
         NodeAction::CarryFiles { from, to, patterns } => match undo {

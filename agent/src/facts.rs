@@ -4,7 +4,11 @@ pub mod conf;
 mod home;
 mod host;
 pub(crate) mod keystores;
+mod layout;
 mod managers;
+mod registry;
+mod rss;
+mod secrets;
 mod version;
 
 use std::collections::BTreeMap;

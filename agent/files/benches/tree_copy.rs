@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use cutover_files::tree::{CopyRequest, copy_tree};
+use cutover_files::tree::{CopyRequest, Existing, copy_tree};
 use cutover_files::{Cancel, NoProgress, Root};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -162,6 +162,7 @@ fn verified(dir: &Path, place: &Path) -> Result<()> {
         to: &to,
         to_path: Path::new("deployment"),
         keep: &keep,
+        existing: Existing::Replace,
         workers: None,
         progress: &NoProgress,
         cancel: &Cancel::new(),

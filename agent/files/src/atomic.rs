@@ -50,10 +50,7 @@ pub fn write(
         let error = io::Error::other(format!("it is a {}, not a file", old.kind.noun()));
         return Err(fail("replace", error).into());
     }
-    let mut temp_name = b".cutover-".to_vec();
-    temp_name.extend_from_slice(name.as_encoded_bytes());
-    // A name of the longest length leaves no room for a prefix.
-    temp_name.truncate(255);
+    let temp_name = temp_name(name);
     let written = write_temp(dir.as_fd(), &temp_name, content, old, marks);
     let renamed = written.and_then(|()| Ok(rustix::fs::renameat(&dir, temp_name.as_slice(), &dir, name)?));
     if let Err(error) = renamed {
@@ -62,6 +59,35 @@ pub fn write(
     }
     rustix::fs::fsync(&dir).map_err(|error| fail("sync the directory of", error.into()))?;
     Ok(())
+}
+
+/// The name of the temporary file. It ends otherwise than the file's own: Carbon loads whatever ends in
+/// `-datasources.xml`, also what a crash left.
+fn temp_name(name: &std::ffi::OsStr) -> Vec<u8> {
+    const PREFIX: &[u8] = b".cutover-";
+    const SUFFIX: &[u8] = b".part";
+    let room = 255 - PREFIX.len() - SUFFIX.len();
+    let name = name.as_encoded_bytes();
+    [PREFIX, name.get(..room).unwrap_or(name), SUFFIX].concat()
+}
+
+/// Removes what a write that was killed left beside the file.
+pub fn clear_left_over(root: &Root, path: impl AsRef<std::path::Path>) -> Result<(), BeneathError> {
+    let path = RelPath::parse(path)?;
+    let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
+        return Ok(());
+    };
+    let full = root.full(&path);
+    let fail = |error: io::Error| FileError::new("clear up beside", full.clone(), error);
+    let dir = match beneath::open_dir(root.fd(), &parent) {
+        Ok(dir) => dir,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fail(error).into()),
+    };
+    match rustix::fs::unlinkat(&dir, temp_name(name).as_slice(), AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(fail(error.into()).into()),
+    }
 }
 
 fn write_temp(
@@ -118,7 +144,7 @@ mod tests {
             std::os::unix::fs::chown(&file, Some(1234), Some(4321)).unwrap();
         }
         let before = fs::metadata(&file).unwrap();
-        fs::write(temp.path().join(".cutover-start.sh"), "left by a crash").unwrap();
+        fs::write(temp.path().join(".cutover-start.sh.part"), "left by a crash").unwrap();
         write(&root, "start.sh", b"new", Marks::default()).unwrap();
         let after = fs::metadata(&file).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"new");
@@ -127,6 +153,23 @@ mod tests {
             (before.mode(), before.uid(), before.gid())
         );
         assert_ne!(after.ino(), before.ino());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_temporary_file_never_looks_like_the_file_itself() {
+        use std::os::unix::ffi::OsStrExt;
+        let longest = "x".repeat(255 - "-datasources.xml".len()) + "-datasources.xml";
+        for name in ["master-datasources.xml", &longest] {
+            let temp = temp_name(std::ffi::OsStr::from_bytes(name.as_bytes()));
+            assert!(temp.len() <= 255 && temp.starts_with(b".cutover-") && temp.ends_with(b".part"));
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let root = Root::open(temp.path()).unwrap();
+        write(&root, &longest, b"x", Marks::default()).unwrap();
+        fs::write(temp.path().join(".cutover-a.xml.part"), "secret").unwrap();
+        clear_left_over(&root, "a.xml").unwrap();
+        clear_left_over(&root, "a.xml").unwrap();
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
 

@@ -55,6 +55,7 @@ pub fn carry(request: &CarryRequest<'_>) -> Result<CarryReport, TreeError> {
         to_path: RelPath::root(),
         keep: request.keep,
         selection: Selection::Matching(&patterns),
+        kept_but: None,
         workers,
         progress: request.progress,
         cancel: request.cancel,

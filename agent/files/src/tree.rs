@@ -16,6 +16,9 @@
 //!    half, for running servers and after a power cut alike: nothing lands that is not on the disk.
 //! 8. Finish the directories' marks, sync again, and journal the completion.
 //!
+//! What the target had before the copy first ran is replaced, or stays ([`Existing`]); what an earlier run made is
+//! known from the journal and never taken for the target's own.
+//!
 //! Running the same copy again goes on where it stopped; running it again after the source has changed copies what
 //! changed and withdraws what the source no longer has, if this copy had made it. [`undo_copy`] works from the
 //! journal alone, after a crash at any instant, any number of times.
@@ -37,7 +40,7 @@ mod target;
 mod undo;
 
 pub use compare::{Comparison, compare};
-pub use copy::{CopyRequest, copy_tree};
+pub use copy::{CopyRequest, Existing, copy_tree};
 pub(crate) use copy::{Job, Selection, execute};
 pub use error::TreeError;
 pub use manifest::{Entry, manifest, tree_hash};

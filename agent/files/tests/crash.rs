@@ -12,13 +12,19 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cutover_files::tree::{CopyRequest, Entry, TreeError, copy_tree, manifest, undo_copy};
+use cutover_files::tree::{
+    CopyReport, CopyRequest, Entry, Existing, TreeError, copy_tree, manifest, undo_copy,
+};
 use cutover_files::{Cancel, NoProgress, Progress, Root};
 
 /// Where the child of [`child`] works. Without it the child does nothing.
 const DIR: &str = "CUTOVER_FILES_CRASH_DIR";
 /// After how many reports of progress it dies; without it, when it is killed.
 const AFTER: &str = "CUTOVER_FILES_CRASH_AFTER";
+
+/// Makes it leave what the target has.
+const BESIDE: &str = "CUTOVER_FILES_CRASH_BESIDE";
+const EXCEPT: &[String] = &[];
 
 #[derive(Debug)]
 struct Abort {
@@ -41,36 +47,44 @@ fn child() {
         return;
     };
     let after = std::env::var(AFTER).ok().and_then(|text| text.parse().ok());
-    copy(
-        &dir,
-        &Abort {
-            left: AtomicU64::new(after.unwrap_or(u64::MAX)),
-        },
-    )
-    .unwrap();
+    let existing = match std::env::var_os(BESIDE) {
+        Some(_) => Existing::Keep { except: EXCEPT },
+        None => Existing::Replace,
+    };
+    let abort = Abort {
+        left: AtomicU64::new(after.unwrap_or(u64::MAX)),
+    };
+    copy_over(&dir, existing, &abort).unwrap();
 }
 
 fn copy(dir: &Path, progress: &dyn Progress) -> Result<(), TreeError> {
+    copy_over(dir, Existing::Replace, progress).map(drop)
+}
+
+fn copy_over(dir: &Path, existing: Existing<'_>, progress: &dyn Progress) -> Result<CopyReport, TreeError> {
     copy_tree(&CopyRequest {
         from: &Root::open(dir.join("old")).unwrap(),
         from_path: Path::new("server"),
         to: &Root::open(dir.join("new")).unwrap(),
         to_path: Path::new("server"),
         keep: &Root::open(dir.join("keep")).unwrap(),
+        existing,
         workers: None,
         progress,
         cancel: &Cancel::new(),
     })
-    .map(drop)
 }
 
-fn spawn(dir: &Path, after: Option<u64>) -> std::process::Child {
+fn spawn(dir: &Path, after: Option<u64>, beside: bool) -> std::process::Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "child"])
         .env(DIR, dir)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    if beside {
+        command.env(BESIDE, "1");
+    }
     if let Some(after) = after {
         command.env(AFTER, after.to_string());
     }
@@ -172,7 +186,7 @@ fn dying_while_staging_then_resume_and_undo_hold() {
     for after in [0, 1, 2, 50, 299, 300, 600] {
         let temp = homes();
         let before = list(&temp.path().join("new"));
-        let status = spawn(temp.path(), Some(after)).wait().unwrap();
+        let status = spawn(temp.path(), Some(after), false).wait().unwrap();
         assert!(!status.success(), "the child was to die after {after}");
         assert_recovers(temp.path(), &before, after % 2 == 0, &format!("after {after}"));
     }
@@ -182,13 +196,13 @@ fn dying_while_staging_then_resume_and_undo_hold() {
 fn killed_at_any_time_then_resume_and_undo_hold() {
     let temp = homes();
     let start = Instant::now();
-    assert!(spawn(temp.path(), None).wait().unwrap().success());
+    assert!(spawn(temp.path(), None, false).wait().unwrap().success());
     let whole = start.elapsed();
     let moments = 24;
     for moment in 0..moments {
         let temp = homes();
         let before = list(&temp.path().join("new"));
-        let mut child = spawn(temp.path(), None);
+        let mut child = spawn(temp.path(), None, false);
         let deadline = Instant::now() + whole.mul_f64(f64::from(moment) / f64::from(moments));
         while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
             std::thread::park_timeout(Duration::from_micros(100));
@@ -286,4 +300,41 @@ fn a_damaged_journal_is_named_and_nothing_is_done() {
     );
     assert!(matches!(result.unwrap_err(), TreeError::Journal { .. }));
     assert_eq!(list(&temp.path().join("new")), copied);
+}
+
+#[test]
+fn dying_while_the_targets_files_stay_then_its_own_output_is_never_taken_for_them() {
+    let beside = Existing::Keep { except: EXCEPT };
+    let whole = homes();
+    let expected = copy_over(whole.path(), beside, &NoProgress).unwrap();
+    assert_eq!(expected.kept.len(), 75);
+    for after in [0, 30, 76, 120, 200, 299, 300] {
+        let temp = homes();
+        let before = list(&temp.path().join("new"));
+        let status = spawn(temp.path(), Some(after), true).wait().unwrap();
+        assert!(!status.success(), "the child was to die after {after}");
+        let resumed = copy_over(temp.path(), beside, &NoProgress).unwrap();
+        assert_eq!(
+            (resumed.kept, resumed.tree_hash),
+            (expected.kept.clone(), expected.tree_hash),
+            "{after}"
+        );
+        assert!(resumed.overwritten.is_empty());
+        undo(temp.path());
+        assert_eq!(list(&temp.path().join("new")), before, "{after}");
+    }
+    for landed in [0, 1, 100, 254, 255] {
+        let temp = homes();
+        let before = list(&temp.path().join("new"));
+        copy_over(temp.path(), beside, &NoProgress).unwrap();
+        rewind(temp.path(), landed);
+        let resumed = copy_over(temp.path(), beside, &NoProgress).unwrap();
+        assert_eq!(
+            (resumed.kept, resumed.tree_hash),
+            (expected.kept.clone(), expected.tree_hash),
+            "{landed}"
+        );
+        undo(temp.path());
+        assert_eq!(list(&temp.path().join("new")), before, "{landed}");
+    }
 }

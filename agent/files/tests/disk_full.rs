@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use cutover_files::archive::{ArchiveError, BackupRequest, backup};
-use cutover_files::tree::{CopyRequest, TreeError, copy_tree, undo_copy};
+use cutover_files::tree::{CopyRequest, Existing, TreeError, copy_tree, undo_copy};
 use cutover_files::{Cancel, FileError, NoProgress, Progress, Root};
 
 /// A file system of one megabyte; unmounted when dropped.
@@ -86,6 +86,7 @@ fn copy(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), TreeError
         to: &Root::create(to.join("new")).unwrap(),
         to_path: Path::new("data"),
         keep: &Root::create(to.join("keep")).unwrap(),
+        existing: Existing::Replace,
         workers: None,
         progress,
         cancel: &Cancel::new(),

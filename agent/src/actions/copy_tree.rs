@@ -2,13 +2,22 @@
 
 use std::path::Path;
 
-use cutover_files::tree::{CopyRequest, copy_tree};
+use cutover_files::tree::{CopyRequest, Existing, copy_tree};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use super::files;
 use crate::task::Task;
 
-pub(super) async fn perform(task: &Task, from: &str, to: &str, path: &str) -> StepOutcome {
+/// What becomes of the new home's own files.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// Whether they stay.
+    pub(super) protect: bool,
+    /// Patterns of those that do not.
+    pub(super) overwrite: Vec<String>,
+}
+
+pub(super) async fn perform(task: &Task, from: &str, to: &str, path: &str, own: Own) -> StepOutcome {
     let (from, to, path) = (task.home(from)?, task.home(to)?, path.to_owned());
     if from == to {
         return Err(same_home(&from));
@@ -31,6 +40,13 @@ pub(super) async fn perform(task: &Task, from: &str, to: &str, path: &str) -> St
             to: &to,
             to_path: Path::new(&path),
             keep: &keep,
+            existing: if own.protect {
+                Existing::Keep {
+                    except: &own.overwrite,
+                }
+            } else {
+                Existing::Replace
+            },
             workers: None,
             progress,
             cancel,

@@ -193,6 +193,13 @@ pub(super) async fn undo(task: &Task, home: &str, file: &str) -> StepOutcome {
         if !there.map_err(|error| files::beneath(&format!("`{file}` can't be looked at"), &error))? {
             return Ok(receipt.with("restored", gone));
         }
+        // A try that was killed while it wrote may have left a secret beside the file.
+        atomic::clear_left_over(&root, &file).map_err(|error| {
+            files::beneath(
+                &format!("what a killed try left beside `{file}` can't be removed"),
+                &error,
+            )
+        })?;
         let now = Sha256Hex::of(&read(&root, &file)?);
         if now.as_str() == hash_before {
             return Ok(receipt.with("restored", "no: it is the original already"));

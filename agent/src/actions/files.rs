@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cutover_files::beneath::BeneathError;
 use cutover_files::tree::{self, CopyReport, TreeError};
 use cutover_files::{FileError, RelPath, Root};
+use cutover_proto::ids::Sha256Hex;
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use crate::durable;
@@ -14,7 +15,7 @@ use crate::fault;
 use crate::task::Task;
 
 /// Paths named in a receipt; the number of all stands beside them.
-const NAMED: usize = 20;
+const NAMED: usize = 50;
 
 /// The folder for the journal and the preserved originals of a copy. Originals are put aside by renaming, so it
 /// lies on the target's file system: in the state folder if that is on the same one, else beside the home.
@@ -84,6 +85,8 @@ pub(super) fn copied(report: &CopyReport) -> Receipt {
         .with("tree_blake3", report.tree_hash)
         .with("overwritten", paths(&report.overwritten))
         .with("kept_of_the_target", paths(&report.kept_own))
+        .with("kept", paths(&report.kept))
+        .with("kept_sha256", list_hash(&report.kept))
         .with("withdrawn", paths(&report.withdrawn))
         .with("set_aside", paths(&report.set_aside))
         .with("attributes_lost", report.attributes_lost)
@@ -97,6 +100,16 @@ pub(super) fn paths(paths: &[RelPath]) -> String {
         all if all > NAMED => format!("{all}: {}, …", named.join(", ")),
         all => format!("{all}: {}", named.join(", ")),
     }
+}
+
+/// A hash of the whole list, one path to a line: what a shortened list leaves out is evident all the same.
+fn list_hash(paths: &[RelPath]) -> Sha256Hex {
+    let mut lines = Vec::new();
+    for path in paths {
+        lines.extend_from_slice(path.as_bytes());
+        lines.push(b'\n');
+    }
+    Sha256Hex::of(&lines)
 }
 
 /// A path beneath a root that was not reached.

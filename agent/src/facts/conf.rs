@@ -1,7 +1,5 @@
 //! Values in the configuration files of a home.
 
-use std::collections::BTreeMap;
-
 use cutover_files::Root;
 use cutover_proto::facts::DatasourceFacts;
 use cutover_xmledit::{Document, Path};
@@ -138,25 +136,6 @@ pub fn without_password(url: &str) -> String {
         }
         Some(_) | None => url,
     }
-}
-
-/// `registry.xml`: the data sources by `dbConfig`, and the `dbConfig` in use.
-pub(super) fn registry(document: &Document) -> (BTreeMap<String, String>, Option<String>) {
-    let names = "/wso2registry/dbConfig/@name".parse::<Path>().ok();
-    let names = names.map(|path| document.all(&path)).unwrap_or_default();
-    let sources = names
-        .into_iter()
-        .filter_map(|leaf| leaf.value.ok())
-        .filter_map(|name| {
-            let quoted = Path::quote(&name)?;
-            let source = text(
-                document,
-                &format!("/wso2registry/dbConfig[@name={quoted}]/dataSource"),
-            )?;
-            Some((name, source))
-        })
-        .collect();
-    (sources, text(document, "/wso2registry/currentDBConfig"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use cutover_files::Root;
 use cutover_proto::facts::{HoldFacts, HomeFacts, ServerProcess};
 use walkdir::WalkDir;
 
-use super::{Scene, conf, managers, size, version};
+use super::{Scene, conf, layout, managers, registry, rss, secrets, size, version};
 use crate::service::account;
 use crate::service::carbon::{self, Process};
 use crate::service::inside::Inside;
@@ -134,10 +134,16 @@ fn read_into(facts: &mut HomeFacts, root: &Root, inside: &Inside, home: &Path) {
     facts.ports = vec![ports.https, ports.http];
     facts.datasources = conf::datasources(root, &mut facts.problems);
     databases(facts, root);
+    facts.other_databases = rss::databases(root, &mut facts.problems);
     let problems = &mut facts.problems;
     facts.tenants = told(TENANTS, tenants(inside), problems);
     facts.libraries = told(LIBRARIES, libraries(inside), problems);
     facts.secure_vault = told(SECRETS, secure_vault(inside), problems);
+    facts.config_files = told(layout::CONF, layout::config_files(inside), problems);
+    let extra = layout::extra_datasource_files(inside);
+    facts.extra_datasource_files = told("repository/conf/datasources", extra, problems);
+    facts.service_metadata = told("servicemetafiles", layout::service_metadata(inside), problems);
+    facts.secrets = secrets::found(root, inside, home, &facts.config_files, problems);
     if told(SCRIPT, inside.file(SCRIPT).map(|file| file.is_none()), problems) {
         problems.push(format!("{SCRIPT} is missing: this is no complete Carbon home"));
     }
@@ -171,6 +177,8 @@ fn versions(facts: &mut HomeFacts, root: &Root, inside: &Inside) {
     (facts.product, facts.version) =
         product.unwrap_or_else(|| (value("/Server/Name"), value("/Server/Version")));
     facts.server_key = value("/Server/ServerKey");
+    facts.deployment_synchronizer =
+        value("/Server/DeploymentSynchronizer/Enabled").eq_ignore_ascii_case("true");
     facts.kernel = kernel
         .map(|(_, version)| version)
         .or_else(|| version::kernel_in_jars(inside))
@@ -201,7 +209,9 @@ fn databases(facts: &mut HomeFacts, root: &Root) {
     }
     match conf::document(root, "repository/conf/registry.xml") {
         Ok(Some(document)) => {
-            (facts.registry_datasources, facts.registry_current) = conf::registry(&document)
+            (facts.registry_datasources, facts.registry_current) = registry::sources(&document);
+            facts.registry_mounts = registry::mounts(&document);
+            facts.index_location = registry::index_location(&document);
         }
         Ok(None) => facts
             .problems

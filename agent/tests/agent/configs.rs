@@ -564,6 +564,77 @@ async fn edit_when_a_secret_stands_beside_it_then_its_diff_hides_that_too() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn data_source_folder_when_edited_and_undone_then_carbon_finds_no_other_file_in_it() {
+    let mut node = Node::start().await;
+    let (old, _, new) = homes(&node);
+    let mut session = node.coordinator.session(5).await;
+    put(&new, MASTER, b"<d><url>u</url></d>");
+    put(&old, MASTER, b"<d><url>o</url></d>");
+    put(&old, "repository/conf/datasources/old-datasources.xml", b"<d/>");
+    let names = |home: &Path| -> Vec<String> {
+        let entries = fs::read_dir(home.join("repository/conf/datasources")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    // What a kill in the middle of a write leaves is none, even before it is cleared up.
+    let left = "repository/conf/datasources/.cutover-master-datasources.xml.part";
+    put(&new, left, b"hunter2");
+    assert_eq!(
+        names(&new)
+            .iter()
+            .filter(|name| name.ends_with("-datasources.xml"))
+            .count(),
+        1
+    );
+    let asked = edits(
+        "a@n",
+        &new,
+        MASTER,
+        &[],
+        vec![edit("/d/url", ConfigValue::Literal("x".to_owned()))],
+    );
+    session.run(&asked).await.unwrap();
+    assert_eq!(names(&new), ["master-datasources.xml"]);
+    put(&new, left, b"hunter2");
+    session.run(&undo(&asked)).await.unwrap();
+    assert_eq!(names(&new), ["master-datasources.xml"]);
+    for (number, pattern) in ["repository/conf/datasources/*.xml", "**/*-datasources.xml"]
+        .into_iter()
+        .enumerate()
+    {
+        let carry = NodeAction::CarryFiles {
+            from: text(&old),
+            to: text(&new),
+            patterns: vec![pattern.to_owned()],
+        };
+        let error = session
+            .run(&command(&format!("carry{number}@n"), carry))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, ErrorCode::ConfigRefused, "{error:?}");
+    }
+    for (number, path) in ["repository/conf/datasources", "repository"]
+        .into_iter()
+        .enumerate()
+    {
+        let copy = NodeAction::CopyTree {
+            from: text(&old),
+            to: text(&new),
+            path: path.to_owned(),
+            protect: false,
+            overwrite: Vec::new(),
+        };
+        let error = session
+            .run(&command(&format!("copy{number}@n"), copy))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, ErrorCode::ConfigRefused, "{error:?}");
+    }
+    assert_eq!(names(&new), ["master-datasources.xml"]);
+}
+
 /// The corpus, or `None` with a loud note when it is not there.
 fn corpus() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/carbon-corpus");

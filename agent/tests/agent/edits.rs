@@ -165,6 +165,25 @@ async fn files_when_carried_and_copied_and_undone_then_the_new_home_is_as_it_was
         fs::read(new.join("repository/deployment/server/a/b.xml")).unwrap(),
         b"<site/>"
     );
+    session.run(&undo(&deployment)).await.unwrap();
+    let mut protecting = copy("protect@n", "repository/deployment/server");
+    if let NodeAction::CopyTree { protect, .. } = &mut protecting.action {
+        *protect = true;
+    }
+    let receipt = session.run(&protecting).await.unwrap();
+    assert_eq!(
+        receipt.evidence["kept"],
+        "1: repository/deployment/server/shipped.aar"
+    );
+    assert_eq!(
+        receipt.evidence["kept_sha256"],
+        Sha256Hex::of(b"repository/deployment/server/shipped.aar\n").as_str()
+    );
+    assert_eq!(
+        fs::read(new.join("repository/deployment/server/shipped.aar")).unwrap(),
+        b"new"
+    );
+    session.run(&undo(&protecting)).await.unwrap();
     let absent = session
         .run(&copy("tenants@n", "repository/tenants"))
         .await

@@ -50,7 +50,23 @@ const CHOICES: &[Choice] = &[
     },
     Choice {
         kinds: &["edit-*"],
-        brief: &[Always("changed"), Always("edits")],
+        brief: &[
+            Always("changed"),
+            Always("edits"),
+            IfAny("carried"),
+            IfAny("absent"),
+            IfAny("left_protected"),
+        ],
+    },
+    Choice {
+        kinds: &["compare-config"],
+        brief: &[
+            Always("files"),
+            Always("changes"),
+            IfAny("stock_unknown"),
+            IfAny("malformed"),
+            IfAny("unread"),
+        ],
     },
     Choice {
         kinds: &["home", "backup-home"],
@@ -111,6 +127,7 @@ const CHOICES: &[Choice] = &[
             Always("files"),
             Always("bytes"),
             IfAny("overwritten"),
+            IfAny("kept"),
             IfAny("kept_of_the_target"),
             IfAny("withdrawn"),
             IfAny("set_aside"),

@@ -8,7 +8,7 @@ use crate::beneath::{self, Root};
 use crate::error::{Context, FileError};
 use crate::meta::Kind;
 use crate::path::RelPath;
-use crate::pattern::Patterns;
+use crate::pattern::{BadPattern, Patterns};
 use crate::progress::{Cancel, Progress};
 use crate::space::{self, FreeSpace};
 use crate::tree::journal::{HeldDir, Journal, Ledger, Line};
@@ -24,6 +24,19 @@ use crate::workers;
 /// Configuration of a Carbon home; never copied from one home to another.
 const CONFIGURATION: &str = "repository/conf";
 
+/// What becomes of what the target has before the copy first runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing<'a> {
+    /// It is replaced, and preserved for the undo.
+    Replace,
+    /// It stays: a new version's own files are not overwritten by those of an old one.
+    Keep {
+        /// Patterns of paths beneath the target's root that are replaced all the same. `*` stays within one name, `**`
+        /// crosses directories.
+        except: &'a [String],
+    },
+}
+
 /// A directory tree to copy into another root.
 #[derive(Debug)]
 pub struct CopyRequest<'a> {
@@ -38,6 +51,8 @@ pub struct CopyRequest<'a> {
     /// A directory for the journal, staged files and preserved originals, on the target's file system and outside
     /// the tree. Belongs to this copy alone: the same one resumes or repeats it, and undoes it.
     pub keep: &'a Root,
+    /// What becomes of files that the target has already and with other content.
+    pub existing: Existing<'a>,
     /// Threads; one per core when not given.
     pub workers: Option<NonZeroUsize>,
     /// Told how far the copy is.
@@ -49,6 +64,13 @@ pub struct CopyRequest<'a> {
 /// Copies a directory tree; see the [module](crate::tree) for how, and [`undo_copy`](crate::tree::undo_copy) for
 /// how it is taken back. The target keeps what the source does not have.
 pub fn copy_tree(request: &CopyRequest<'_>) -> Result<CopyReport, TreeError> {
+    let replaced = match request.existing {
+        Existing::Replace => None,
+        Existing::Keep { except } => Some(
+            Patterns::parse(except)
+                .map_err(|BadPattern { pattern, source }| TreeError::Pattern { pattern, source })?,
+        ),
+    };
     let job = Job {
         from: request.from,
         from_path: RelPath::parse(request.from_path)?,
@@ -56,6 +78,7 @@ pub fn copy_tree(request: &CopyRequest<'_>) -> Result<CopyReport, TreeError> {
         to_path: RelPath::parse(request.to_path)?,
         keep: request.keep,
         selection: Selection::Tree,
+        kept_but: replaced.as_ref(),
         workers: workers::count(request.workers),
         progress: request.progress,
         cancel: request.cancel,
@@ -80,6 +103,8 @@ pub(crate) struct Job<'a> {
     pub(crate) to_path: RelPath,
     pub(crate) keep: &'a Root,
     pub(crate) selection: Selection<'a>,
+    /// When the target's own files stay: those that do not.
+    pub(crate) kept_but: Option<&'a Patterns>,
     pub(crate) workers: usize,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) cancel: &'a Cancel,
@@ -108,6 +133,7 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<CopyReport, TreeError> {
         nodes: &nodes,
         leading: job.leading(&base)?,
         target: &target,
+        kept_but: job.kept_but,
         keep: &keep,
         ledger: &ledger,
     };
@@ -116,6 +142,7 @@ pub(crate) fn execute(job: &Job<'_>) -> Result<CopyReport, TreeError> {
     let (files, bytes) = run.totals();
     job.progress.total(files, bytes);
     let staged = run.compare(&mut plan)?;
+    run.compare_kept(&mut plan)?;
     planner.enter(&mut plan)?;
     let bytes_copied = run.check_space(&plan, &staged)?;
 

@@ -6,6 +6,7 @@ use crate::beneath::Root;
 use crate::error::Context;
 use crate::meta::{Kind, Meta, Mtime};
 use crate::path::RelPath;
+use crate::pattern::Patterns;
 use crate::tree::TreeError;
 use crate::tree::journal::{Held, HeldDir, Identity, Ledger, Line, Origin};
 use crate::tree::keep::Keep;
@@ -107,6 +108,8 @@ pub(crate) struct Plan {
     pub(crate) dirs: Vec<NewDir>,
     /// Directories of the target whose time is going to change.
     pub(crate) entered: BTreeMap<RelPath, Mtime>,
+    /// What the target had before the copy and keeps: nothing lands there.
+    pub(crate) kept: Vec<Op>,
     /// Links that are already in place.
     pub(crate) links_in_place: u64,
 }
@@ -120,6 +123,8 @@ pub(crate) struct Planner<'a> {
     /// Directories that lead to the prefix, and itself, with the marks they get if they are made.
     pub(crate) leading: Vec<NewDir>,
     pub(crate) target: &'a Target,
+    /// When the target's own files stay: those that do not.
+    pub(crate) kept_but: Option<&'a Patterns>,
     pub(crate) keep: &'a Keep<'a>,
     pub(crate) ledger: &'a Ledger,
 }
@@ -212,6 +217,26 @@ impl Planner<'_> {
             return Err(self.conflict(path, node.meta.kind, kind));
         }
         let held = self.ledger.held.get(&path);
+        // What an earlier run of this copy made is in its journal, and is not the target's own.
+        if let (Some(there), None) = (there, held)
+            && self.kept_but.is_some_and(|replaced| !replaced.matches(&path))
+        {
+            let alike = there.meta.kind == Kind::File
+                && node.meta.kind == Kind::File
+                && there.meta.size == node.meta.size;
+            let same_link = there.meta.kind == Kind::Link && there.link == node.link;
+            plan.links_in_place += u64::from(same_link);
+            if !same_link {
+                plan.kept.push(Op {
+                    node: index,
+                    path,
+                    number: *next,
+                    action: Action::Replace,
+                    candidate: alike.then_some((Candidate::Landed, there.meta)),
+                });
+            }
+            return Ok(());
+        }
         let (action, number) = match there {
             Some(there) => self.action_on(there, held)?,
             None => self.action_on_nothing(held)?,

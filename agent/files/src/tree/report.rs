@@ -8,7 +8,7 @@ use crate::path::RelPath;
 /// What a copy did. All paths are relative to the root of the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyReport {
-    /// Files of the source, all of which the target now has.
+    /// Files of the source that the target now has.
     pub files: u64,
     /// Directories of the source.
     pub dirs: u64,
@@ -24,13 +24,15 @@ pub struct CopyReport {
     pub overwritten: Vec<RelPath>,
     /// Files and links only the target has. Untouched.
     pub kept_own: Vec<RelPath>,
+    /// Files and links both have, with other content in the target, where they were before the copy and stay.
+    pub kept: Vec<RelPath>,
     /// What an earlier run of this copy had made and the source no longer has: taken back.
     pub withdrawn: Vec<RelPath>,
     /// Files this copy had made and somebody changed since: moved aside in the keep directory, then replaced.
     pub set_aside: Vec<RelPath>,
     /// Extended attributes that the target's file system or the process's rights did not allow.
     pub attributes_lost: u64,
-    /// [`tree_hash`](crate::tree::tree_hash) of what was copied, as the source has it.
+    /// [`tree_hash`](crate::tree::tree_hash) of what was copied, as the source has it; without what is in `kept`.
     pub tree_hash: Digest,
 }
 

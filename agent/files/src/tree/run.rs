@@ -97,6 +97,26 @@ impl<'a> Run<'a> {
         Ok(staged)
     }
 
+    /// Finds out which of the files that stay are the source's files anyway: those leave the list.
+    pub(crate) fn compare_kept(&self, plan: &mut Plan) -> Result<(), TreeError> {
+        let ops: Vec<(&Op, AtomicBool)> = plan.kept.iter().map(|op| (op, AtomicBool::new(false))).collect();
+        workers::run(self.job.workers, &ops, Scratch::new, |scratch, (op, equal)| {
+            let found = self.is_equal(op, scratch)?;
+            if !found && let Some(node) = self.node(op) {
+                self.job.progress.add(1, node.meta.size);
+            }
+            equal.store(found, Ordering::Relaxed);
+            Ok::<(), TreeError>(())
+        })?;
+        let mut equal = ops
+            .into_iter()
+            .map(|(_, equal)| equal.into_inner())
+            .collect::<Vec<_>>()
+            .into_iter();
+        plan.kept.retain(|_| equal.next() == Some(false));
+        Ok(())
+    }
+
     fn is_equal(&self, op: &Op, scratch: &mut Scratch) -> Result<bool, TreeError> {
         let (Some(node), Some((candidate, meta))) = (self.node(op), op.candidate) else {
             return Ok(false);
@@ -275,7 +295,16 @@ impl<'a> Run<'a> {
         ledger: &Ledger,
         done: Copied<'_>,
     ) -> CopyReport {
-        let count = |kind| self.nodes.iter().filter(|node| node.meta.kind == kind).count() as u64;
+        let left: BTreeSet<usize> = plan.kept.iter().map(|op| op.node).collect();
+        let there: Vec<(&Node, Option<Digest>)> = self
+            .nodes
+            .iter()
+            .zip(&self.hashes)
+            .enumerate()
+            .filter(|(index, _)| !left.contains(index))
+            .map(|(_, (node, hash))| (node, hash.get().copied()))
+            .collect();
+        let count = |kind| there.iter().filter(|(node, _)| node.meta.kind == kind).count() as u64;
         let with = |action| {
             plan.ops
                 .iter()
@@ -288,12 +317,9 @@ impl<'a> Run<'a> {
         let overwritten: BTreeSet<RelPath> = with(Action::Replace)
             .chain(replaced_before.map(|(path, _)| path.clone()))
             .collect();
-        let hashes = self.hashes.iter().map(|hash| hash.get().copied());
-        let entries: Vec<Entry> = self
-            .nodes
+        let entries: Vec<Entry> = there
             .iter()
-            .zip(hashes)
-            .map(|(node, hash)| Entry::new(node.path.clone(), &node.meta, hash, node.link.clone()))
+            .map(|(node, hash)| Entry::new(node.path.clone(), &node.meta, *hash, node.link.clone()))
             .collect();
         let is_file = |op: &&Op| self.node(op).is_some_and(|node| node.meta.kind == Kind::File);
         let copied = plan
@@ -305,11 +331,18 @@ impl<'a> Run<'a> {
             files: count(Kind::File),
             dirs: count(Kind::Dir),
             links: count(Kind::Link),
-            bytes: manifest::total_bytes(self.nodes.iter()),
+            bytes: manifest::total_bytes(there.iter().map(|(node, _)| *node)),
             reused: count(Kind::File) - copied.count() as u64,
             bytes_copied: done.bytes,
             overwritten: overwritten.into_iter().collect(),
             kept_own: self.kept_own(target, ledger),
+            kept: plan
+                .kept
+                .iter()
+                .map(|op| op.path.clone())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             withdrawn: done.withdrawn,
             set_aside: with(Action::Aside).collect(),
             attributes_lost: self.lost,

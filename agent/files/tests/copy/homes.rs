@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use cutover_files::tree::{
-    CopyReport, CopyRequest, Entry, TreeError, UndoReport, copy_tree, manifest, undo_copy,
+    CopyReport, CopyRequest, Entry, Existing, TreeError, UndoReport, copy_tree, manifest, undo_copy,
 };
 use cutover_files::{Cancel, Kind, NoProgress, Progress, Root};
 
@@ -98,12 +98,34 @@ impl Homes {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<CopyReport, TreeError> {
+        self.copy_over(Existing::Replace, path, progress, cancel)
+    }
+
+    /// Copies and leaves the new home's own files, but for those that match.
+    pub(crate) fn copy_beside(
+        &self,
+        except: &[&str],
+        progress: &dyn Progress,
+    ) -> Result<CopyReport, TreeError> {
+        let except: Vec<String> = except.iter().map(|&pattern| pattern.to_owned()).collect();
+        let existing = Existing::Keep { except: &except };
+        self.copy_over(existing, "repository/deployment/server", progress, &Cancel::new())
+    }
+
+    fn copy_over(
+        &self,
+        existing: Existing<'_>,
+        path: &str,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<CopyReport, TreeError> {
         copy_tree(&CopyRequest {
             from: &self.root("old"),
             from_path: Path::new(path),
             to: &self.root("new"),
             to_path: Path::new(path),
             keep: &self.root("keep"),
+            existing,
             workers: None,
             progress,
             cancel,

@@ -8,6 +8,7 @@
 mod again;
 mod any_tree;
 mod homes;
+mod protect;
 mod refuse;
 
 use std::ffi::OsStr;

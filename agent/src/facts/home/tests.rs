@@ -95,6 +95,103 @@ fn home_when_complete_then_told() {
 }
 
 #[test]
+fn home_when_it_keeps_secrets_then_how_and_no_value() {
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("wso2ss");
+    let vault = "xmlns:svns=\"http://org.wso2.securevault/configuration\"";
+    put(
+        &home,
+        "repository/conf/carbon.xml",
+        "<Server xmlns=\"http://wso2.org/projects/carbon/carbon.xml\"><DeploymentSynchronizer><Enabled>true</Enabled>\
+         </DeploymentSynchronizer><Security><KeyStore><Location>${carbon.home}/repository/resources/security/k.jks</Location>\
+         <Password>hunter2</Password></KeyStore><TrustStore><Location>/etc/hostname</Location></TrustStore></Security></Server>",
+    );
+    put(&home, "repository/resources/security/k.jks", "keys");
+    put(
+        &home,
+        "repository/conf/security/cipher-text.properties",
+        "B=Zm9v\nA=[hunter2]\n",
+    );
+    put(
+        &home,
+        "repository/conf/security/cipher-tool.properties",
+        "A=user-mgt.xml//UserManager/X,true\n",
+    );
+    let master = "repository/conf/datasources/master-datasources.xml";
+    put(
+        &home,
+        master,
+        &format!("<d {vault}><p svns:secretAlias=\"A\">hunter2</p></d>"),
+    );
+    put(
+        &home,
+        "repository/conf/datasources/old-datasources.xml",
+        "<datasources-configuration/>",
+    );
+    put(&home, "repository/conf/datasources/old-datasources.xml.bak", "");
+    let store = "<UserStoreManager><Property name=\"ConnectionPassword\" encrypted=\"true\">Zm9v</Property></UserStoreManager>";
+    put(&home, "repository/deployment/server/userstores/A.xml", store);
+    put(&home, "repository/tenants/7/userstores/B.xml", store);
+    put(&home, "repository/tenants/notes.txt", "");
+    put(&home, "repository/deployment/server/servicemetafiles/a/b.xml", "");
+    put(&home, "repository/tenants/7/servicemetafiles/c.xml", "");
+    put(&home, "password-persist", "hunter2");
+    put(
+        &home,
+        "repository/conf/etc/rss-config.xml",
+        "<wso2-rss><rss-mgt-repository><datasource-config><dataSourceClassName>org.h2.X</dataSourceClassName><dataSourceProps>\
+         <property name=\"URL\">jdbc:mysql://db/RSS?password=hunter2</property><property name=\"user\">rss</property>\
+         <property name=\"password\">hunter2</property></dataSourceProps></datasource-config></rss-mgt-repository></wso2-rss>",
+    );
+    let facts = look(root.path(), &home);
+    assert!(!format!("{facts:?}").contains("hunter2"), "{facts:?}");
+    let secrets = &facts.secrets;
+    assert_eq!(
+        (secrets.aliases.as_slice(), secrets.plain_aliases.as_slice()),
+        (&["B".to_owned()][..], &["A".to_owned()][..])
+    );
+    assert_eq!(secrets.protected, [format!("{master}: /d/p")]);
+    let property = "/UserStoreManager/Property[@name='ConnectionPassword']";
+    let encrypted = [
+        "repository/deployment/server/userstores/A.xml",
+        "repository/tenants/7/userstores/B.xml",
+    ];
+    assert_eq!(
+        secrets.encrypted,
+        encrypted.map(|file| format!("{file}: {property}"))
+    );
+    assert_eq!(
+        secrets.cipher_paths,
+        Some(cutover_proto::facts::CipherPaths::FileName)
+    );
+    assert_eq!(secrets.password_files, ["password-persist"]);
+    let [keys, trust] = secrets.keystores.as_slice() else {
+        panic!("{secrets:?}")
+    };
+    assert_eq!(
+        (keys.file.as_str(), keys.role.as_str()),
+        ("repository/resources/security/k.jks", "key store")
+    );
+    assert_eq!(keys.sha256, Some(cutover_proto::ids::Sha256Hex::of(b"keys")));
+    // What lies outside of the home is named and not read.
+    assert_eq!((trust.file.as_str(), &trust.sha256), ("/etc/hostname", &None));
+    let [rss] = facts.other_databases.as_slice() else {
+        panic!("{facts:?}")
+    };
+    assert_eq!(
+        (rss.user.as_str(), rss.driver.as_str(), rss.jndi.as_str()),
+        ("rss", "org.h2.X", "")
+    );
+    assert!(rss.url.starts_with("jdbc:mysql://db/RSS"));
+    assert_eq!(
+        facts.extra_datasource_files,
+        ["repository/conf/datasources/old-datasources.xml"]
+    );
+    assert_eq!((facts.service_metadata, facts.deployment_synchronizer), (2, true));
+    assert_eq!(facts.config_files.len(), 6);
+}
+
+#[test]
 fn home_when_files_are_missing_or_broken_then_problems_and_no_failure() {
     let root = tempfile::tempdir().unwrap();
     let home = root.path().join("wso2dss");

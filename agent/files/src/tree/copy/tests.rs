@@ -25,6 +25,7 @@ fn copy_when_space_is_one_byte_short_then_refused_before_anything_is_done() {
             to_path: RelPath::parse("data").unwrap(),
             keep: &keep,
             selection: Selection::Tree,
+            kept_but: None,
             workers: 2,
             progress: &NoProgress,
             cancel: &Cancel::new(),

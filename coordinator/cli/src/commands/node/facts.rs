@@ -1,8 +1,10 @@
 //! What an agent reports, as people read it.
 
+mod secrets;
+
 use std::fmt::Write as _;
 
-use cutover_proto::facts::{DatasourceFacts, HomeFacts, NodeFacts};
+use cutover_proto::facts::{DatasourceFacts, HomeFacts, MountFacts, NodeFacts};
 
 use crate::human;
 use crate::text::{Style, wrap};
@@ -61,20 +63,41 @@ fn render_home(text: &mut String, home: &HomeFacts, style: Style) {
     for datasource in &home.datasources {
         field("data source", &datasource_line(datasource));
     }
+    for database in &home.other_databases {
+        field("database", &other_database(database));
+    }
+    for file in &home.extra_datasource_files {
+        field("data source", &format!("{file} is loaded by Carbon too"));
+    }
     field("users in", home.user_datasource.as_deref().unwrap_or_default());
     for (config, datasource) in &home.registry_datasources {
         field("registry", &format!("{config}: {datasource}"));
     }
+    for mount in &home.registry_mounts {
+        field("mount", &mount_line(mount));
+    }
+    field("index", home.index_location.as_deref().unwrap_or_default());
     let tenants: Vec<String> = home.tenants.iter().map(ToString::to_string).collect();
     field("tenants", &tenants.join(", "));
-    field(
-        "secrets",
-        if home.secure_vault {
-            "Secure Vault is set up"
-        } else {
-            ""
-        },
-    );
+    for line in secrets::lines(home) {
+        field("secrets", &line);
+    }
+    for keystore in &home.secrets.keystores {
+        field("key store", &secrets::keystore(keystore));
+    }
+    field("configuration", &configuration(home));
+    if home.service_metadata > 0 {
+        field(
+            "services",
+            &format!("{} files of service metadata", home.service_metadata),
+        );
+    }
+    if home.deployment_synchronizer {
+        field(
+            "synchronizer",
+            "the deployment synchronizer is on: it would overwrite copied folders",
+        );
+    }
     field("libraries", &home.libraries.join(", "));
     for manager in &home.restart_managers {
         field(
@@ -95,6 +118,31 @@ fn server(home: &HomeFacts) -> String {
     match &home.hold {
         Some(hold) => format!("{server}, held by run {}", hold.run),
         None => server,
+    }
+}
+
+fn other_database(database: &DatasourceFacts) -> String {
+    format!(
+        "{} in {}: {} as {}",
+        database.name, database.file, database.url, database.user
+    )
+}
+
+fn mount_line(mount: &MountFacts) -> String {
+    let cache = match mount.cache_id.as_str() {
+        "" => String::new(),
+        cache => format!(", cache id {cache}"),
+    };
+    format!(
+        "{} leads to {} of {} ({}{cache})",
+        mount.path, mount.target, mount.instance, mount.db_config
+    )
+}
+
+fn configuration(home: &HomeFacts) -> String {
+    match home.config_files.len() {
+        0 => String::new(),
+        count => format!("{count} files under repository/conf"),
     }
 }
 
@@ -120,7 +168,7 @@ fn field(text: &mut String, name: &str, value: &str, style: Style) {
 
 #[cfg(test)]
 mod tests {
-    use cutover_proto::facts::{HoldFacts, ServerProcess};
+    use cutover_proto::facts::{CipherPaths, HoldFacts, KeystoreFacts, SecretFacts, ServerProcess};
     use cutover_proto::ids::RunId;
 
     use super::*;
@@ -141,6 +189,41 @@ mod tests {
                 run: RunId::new(uuid::Uuid::from_u128(7)),
             }),
             restart_managers: vec!["/etc/systemd/system/dss.service".into()],
+            other_databases: vec![DatasourceFacts {
+                file: "repository/conf/etc/rss-config.xml".into(),
+                name: "RSS metadata".into(),
+                jndi: String::new(),
+                url: "jdbc:mysql://db/RSS".into(),
+                user: "rss".into(),
+                driver: String::new(),
+                password_alias: None,
+            }],
+            extra_datasource_files: vec!["repository/conf/datasources/old-datasources.xml".into()],
+            registry_mounts: vec![MountFacts {
+                path: "/_system/governance".into(),
+                target: "/_system/gov".into(),
+                instance: "gov".into(),
+                db_config: "shared".into(),
+                cache_id: "reg@jdbc:mysql://db/REG".into(),
+            }],
+            index_location: Some("/_system/local/lastaccesstime".into()),
+            config_files: vec!["repository/conf/carbon.xml".into()],
+            service_metadata: 3,
+            deployment_synchronizer: true,
+            secure_vault: true,
+            secrets: SecretFacts {
+                aliases: vec!["A".into()],
+                plain_aliases: vec!["B".into()],
+                protected: vec!["repository/conf/user-mgt.xml: /a/b".into()],
+                encrypted: vec!["repository/deployment/server/userstores/X.xml: /c".into()],
+                cipher_paths: Some(CipherPaths::FromHome),
+                password_files: vec!["password-persist".into()],
+                keystores: vec![KeystoreFacts {
+                    file: "repository/resources/security/wso2carbon.jks".into(),
+                    role: "key store".into(),
+                    sha256: None,
+                }],
+            },
             problems: vec!["registry.xml is not XML".into()],
             ..HomeFacts::default()
         };
