@@ -565,6 +565,53 @@ async fn edit_when_a_secret_stands_beside_it_then_its_diff_hides_that_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn edit_when_the_file_is_malformed_or_the_element_occurs_twice_then_refused_with_the_lines() {
+    let mut node = Node::start().await;
+    let (old, _, new) = homes(&node);
+    let mut session = node.coordinator.session(5).await;
+    let asked = |step: &str, value: ConfigValue| edits(step, &new, MASTER, &[], vec![edit("/d/url", value)]);
+    let literal = || ConfigValue::Literal("x".to_owned());
+    put(&new, MASTER, b"<d>\n<url>hunter2</d>");
+    refused(
+        &mut session,
+        &asked("a@n", literal()),
+        &new,
+        MASTER,
+        &["line 2", "column"],
+    )
+    .await;
+    put(&new, MASTER, b"<d>\n<url>hunter2</url>\n<url/></d>");
+    refused(
+        &mut session,
+        &asked("b@n", literal()),
+        &new,
+        MASTER,
+        &["2 places", "lines 2, 3"],
+    )
+    .await;
+    put(&new, MASTER, b"<d><url>u</url></d>");
+    put(&old, MASTER, b"<d>\n<url>hunter2</url>\n<url/></d>");
+    let twice = || from_old(&old, MASTER, "/d/url");
+    refused(
+        &mut session,
+        &asked("c@n", ConfigValue::Carried(twice())),
+        &new,
+        MASTER,
+        &["wso2old", "lines 2, 3"],
+    )
+    .await;
+    let element = vec![edit("/d/other", ConfigValue::Element(twice()))];
+    refused(
+        &mut session,
+        &edits("d@n", &new, MASTER, &[], element),
+        &new,
+        MASTER,
+        &["lines 2, 3"],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn data_source_folder_when_edited_and_undone_then_carbon_finds_no_other_file_in_it() {
     let mut node = Node::start().await;
     let (old, _, new) = homes(&node);

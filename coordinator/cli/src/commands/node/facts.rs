@@ -85,7 +85,7 @@ fn render_home(text: &mut String, home: &HomeFacts, style: Style) {
     for keystore in &home.secrets.keystores {
         field("key store", &secrets::keystore(keystore));
     }
-    field("configuration", &configuration(home));
+    field("config files", &config_files(home));
     if home.service_metadata > 0 {
         field(
             "services",
@@ -139,10 +139,10 @@ fn mount_line(mount: &MountFacts) -> String {
     )
 }
 
-fn configuration(home: &HomeFacts) -> String {
+fn config_files(home: &HomeFacts) -> String {
     match home.config_files.len() {
         0 => String::new(),
-        count => format!("{count} files under repository/conf"),
+        count => format!("{count} under repository/conf"),
     }
 }
 

@@ -36,5 +36,5 @@ pub(super) fn keystore(keystore: &KeystoreFacts) -> String {
         Some(hash) => hash.as_str().chars().take(12).collect(),
         None => "not in the home".to_owned(),
     };
-    format!("{} {} ({hash})", keystore.role, keystore.file)
+    format!("{} ({}, {hash})", keystore.file, keystore.role)
 }
