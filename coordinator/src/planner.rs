@@ -11,7 +11,7 @@ pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cutover_database::SchemaLevel;
+use cutover_database::{RssLevel, SchemaLevel};
 use cutover_proto::facts::{HomeFacts, NodeFacts};
 use cutover_proto::ids::{NodeName, Sha256Hex};
 use cutover_proto::plan::{Plan, PlanDatabase};
@@ -61,6 +61,8 @@ pub struct DatabaseProbe {
     pub staging_identity: String,
     /// Level of production's user store.
     pub level: SchemaLevel,
+    /// Level of production's RSS tables.
+    pub rss: RssLevel,
     /// Tables of production, in upper case.
     pub tables: BTreeSet<String>,
     /// Tenants in it.
@@ -182,7 +184,13 @@ pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
                 &home.registry_datasources,
                 &home.registry_current,
             ),
-            (&home.tenants, home.port_offset),
+            (
+                &home.tenants,
+                home.port_offset,
+                &home.other_databases,
+                &home.registry_mounts,
+                &home.index_location,
+            ),
         ))
     };
     let seen: Vec<_> = homes.iter().map(of).collect();

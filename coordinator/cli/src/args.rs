@@ -132,10 +132,13 @@ pub(crate) enum GuideCommand {
         guide: String,
     },
     /// Check a guide without a fleet: every sentence is carried out or declined with a reason
-    #[command(after_help = "Example:\n  cutover guide lint ./guides/esb-4.8.1.toml")]
+    #[command(after_help = "Example:\n  cutover guide lint ./guides/esb-4.8.1.toml --page ./esb-4.8.1.txt")]
     Lint {
         /// Name of a guide, or a file
         guide: String,
+        /// The vendor's page as plain text: an order on it that the guide does not have is an error
+        #[arg(long)]
+        page: Option<std::path::PathBuf>,
     },
 }
 

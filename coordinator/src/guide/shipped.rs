@@ -20,6 +20,8 @@ const SCRIPTS: &[(&str, &str)] = shipped![
     "scripts/carbon-4.1-to-4.2-user-store.postgres.sql",
     "scripts/ss-1.0.3-to-1.1.0-rss.mysql.sql",
     "scripts/ss-1.0.3-to-1.1.0-rss.postgres.sql",
+    "scripts/ss-1.1.0-rss-ids.mysql.sql",
+    "scripts/ss-1.1.0-rss-ids.postgres.sql",
 ];
 
 impl Guide {

@@ -49,3 +49,32 @@ fn product_when_named_then_no_other_fits() {
     assert!(guide.is_for("WSO2 Application Server") && !guide.is_for("WSO2 Data Services Server"));
     assert!(guide.upgrades("5.1.0", "4.1.0") && !guide.upgrades("5.2.0", "4.2.0"));
 }
+
+#[test]
+fn example_of_the_documentation_when_read_then_lint_finds_nothing() {
+    let page = include_str!("../../../docs/guides.md");
+    let example = page
+        .split("```toml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let guide = Guide::parse("docs/guides.md", example).unwrap();
+    assert_eq!(lint::lint(&guide), Vec::new());
+    assert_eq!(guide.scripts.len(), 2);
+}
+
+#[test]
+fn documentation_when_it_lists_steps_and_values_then_none_is_left_out() {
+    let page = include_str!("../../../docs/guides.md");
+    for kind in lint::STEP_KINDS {
+        assert!(page.contains(&format!("`{kind}`")), "{kind}");
+    }
+    for guide in Guide::shipped().unwrap() {
+        assert!(page.contains(&format!("`{}`", guide.name)), "{}", guide.name);
+        for setting in guide.edits.iter().flat_map(|edit| edit.set.values()) {
+            let name = setting.value().map(|value| serde_json::to_value(value).unwrap());
+            let name = name.map(|name| format!("`{}`", name.as_str().unwrap()));
+            assert!(name.is_none_or(|name| page.contains(&name)), "{setting:?}");
+        }
+    }
+}

@@ -112,6 +112,7 @@ impl World {
                     production_identity: "p".into(),
                     staging_identity: "s".into(),
                     level: SchemaLevel::Before42,
+                    rss: RssLevel::None,
                     tables: ["UM_TENANT", "UM_USER", "UM_ROLE", "UM_PERMISSION", "REG_LOG"]
                         .map(str::to_owned)
                         .into(),

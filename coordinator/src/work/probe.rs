@@ -42,6 +42,10 @@ impl Worker {
             level: production
                 .as_ref()
                 .map_or(SchemaLevel::NoUserStore, |facts| facts.schema_level.clone()),
+            rss: production
+                .as_ref()
+                .map(|facts| facts.rss_level.clone())
+                .unwrap_or_default(),
             tables: production
                 .as_ref()
                 .map(|facts| facts.table_names.clone())

@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context<'_>, command: GuideCommand) -> Result<
     match command {
         GuideCommand::List => list(context).await,
         GuideCommand::Show { guide } => show(context, guide).await,
-        GuideCommand::Lint { guide } => lint(context, guide).await,
+        GuideCommand::Lint { guide, page } => lint(context, guide, page.as_deref()).await,
     }
 }
 
@@ -62,7 +62,7 @@ async fn show(context: &Context<'_>, guide: String) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-async fn lint(context: &Context<'_>, guide: String) -> Result<Exit, CliError> {
+async fn lint(context: &Context<'_>, guide: String, page: Option<&Path>) -> Result<Exit, CliError> {
     let file = Path::new(&guide);
     let is_file = file.extension().is_some_and(|extension| extension == "toml") || file.is_file();
     let source = if is_file {
@@ -70,7 +70,10 @@ async fn lint(context: &Context<'_>, guide: String) -> Result<Exit, CliError> {
     } else {
         Source::Guide(guide)
     };
-    let request = pb::LintGuideRequest { source: Some(source) };
+    let request = pb::LintGuideRequest {
+        source: Some(source),
+        page: page.map(read_file).transpose()?.unwrap_or_default(),
+    };
     let document = context.client().await?.lint_guide(request).await?.into_inner();
     let found: Vec<Finding> = read("findings/1", &document)?;
     if context.console.json {

@@ -338,8 +338,16 @@ impl OperatorService for Fake {
         no()
     }
 
-    async fn lint_guide(&self, _: Request<pb::LintGuideRequest>) -> Result<Response<pb::Document>, Status> {
-        Ok(Response::new(document("findings/1", &self.script().findings)))
+    async fn lint_guide(
+        &self,
+        request: Request<pb::LintGuideRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let mut findings = self.script().findings.clone();
+        // What the page says comes back, so that a test sees that it was sent.
+        for finding in &mut findings {
+            finding.text = format!("{} {}", finding.text, request.get_ref().page);
+        }
+        Ok(Response::new(document("findings/1", &findings)))
     }
 
     async fn init_upgrade(

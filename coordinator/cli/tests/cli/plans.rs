@@ -163,6 +163,12 @@ fn guide_lint_sends_a_file_and_fails_on_errors() {
     run(coordinator.cutover(&["guide", "lint"]).arg(&file))
         .exits(2)
         .says(&["error guide:3"]);
+    let page = file.with_file_name("page.txt");
+    write(&page, "Stop the server.");
+    let mut lint = coordinator.cutover(&["guide", "lint"]);
+    run(lint.arg(&file).arg("--page").arg(&page))
+        .exits(2)
+        .says(&["Stop the server."]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether the migration of a role has to run on a database: its tables say.
 
-use cutover_database::SchemaLevel;
+use cutover_database::{RssLevel, SchemaLevel};
 
 use crate::guide::{GuideScript, Role};
 use crate::planner::DatabaseProbe;
@@ -24,9 +24,12 @@ pub(super) struct Problem {
 
 /// How far a database is with a role's tables.
 pub(super) fn of(script: &GuideScript, probe: &DatabaseProbe) -> Level {
-    // The step to Carbon 4.2.0 changes columns too, and a script may have died between them.
+    // The steps to Carbon 4.2.0 and to RSS of 1.1.0 change columns too, and a script may have died between them.
     if script.role == Role::UserManagement && script.makes.iter().any(|table| table == "UM_DOMAIN") {
         return user_store(&probe.level);
+    }
+    if script.role == Role::Product && script.makes.iter().any(|table| table == "RM_ENVIRONMENT") {
+        return rss(&probe.rss);
     }
     let has = |table: &&String| probe.tables.contains(*table);
     let (present, absent): (Vec<&String>, Vec<&String>) = script.makes.iter().partition(has);
@@ -56,6 +59,19 @@ fn user_store(level: &SchemaLevel) -> Level {
             code: "no-user-store",
             text: "the servers use it for users, and it holds no user-management tables".to_owned(),
             remedy: "name the database that the servers really use for users",
+        }),
+    }
+}
+
+fn rss(level: &RssLevel) -> Level {
+    match level {
+        RssLevel::At103 => Level::Needed,
+        RssLevel::At110 => Level::Done("its tables are those of Storage Server 1.1.0 already".to_owned()),
+        RssLevel::Mixed { present, absent } => half(present, absent),
+        RssLevel::None => Level::Wrong(Problem {
+            code: "tables-missing",
+            text: "the servers use it for RSS, and it holds no RSS tables".to_owned(),
+            remedy: "name the database that the servers really use for it",
         }),
     }
 }

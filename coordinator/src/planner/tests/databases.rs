@@ -167,7 +167,10 @@ fn storage_server_when_planned_then_each_database_gets_its_script_and_the_new_ho
             .collect::<Vec<_>>()
     };
     assert_eq!(names(0), ["migration.sql"]);
-    assert_eq!(names(1)[0], "ss-1.0.3-to-1.1.0-rss.mysql.sql");
+    assert_eq!(
+        names(1),
+        ["ss-1.0.3-to-1.1.0-rss.mysql.sql", "ss-1.1.0-rss-ids.mysql.sql"]
+    );
     assert!(plan.step(&"checkpoint.check@rss".parse().unwrap()).is_some());
     let sources = edits(&plan, "prepare.edit-master-datasources@n1");
     let base = "/datasources-configuration/datasources/datasource[name='MetadataRepoDS']";
@@ -207,15 +210,21 @@ fn storage_server_when_one_database_holds_all_then_both_scripts_run_on_it_in_ord
     for node in 0..2 {
         world.home(node, 0).other_databases[0].url = "jdbc:mysql://db1:3306/CARBON".into();
     }
-    let rss = ["RM_SERVER_INSTANCE", "RM_DATABASE", "RM_DATABASE_USER"].map(str::to_owned);
-    world.databases.get_mut("carbon").unwrap().tables.extend(rss);
+    world.databases.get_mut("carbon").unwrap().rss = RssLevel::At103;
     let plan = world.good();
     let names: Vec<&str> = plan.databases[0]
         .scripts
         .iter()
         .map(|script| script.blob.name.as_str())
         .collect();
-    assert_eq!(names, ["migration.sql", "ss-1.0.3-to-1.1.0-rss.mysql.sql"]);
+    assert_eq!(
+        names,
+        [
+            "migration.sql",
+            "ss-1.0.3-to-1.1.0-rss.mysql.sql",
+            "ss-1.1.0-rss-ids.mysql.sql"
+        ]
+    );
     let sources = edits(&plan, "prepare.edit-master-datasources@n1");
     let url = "/datasources-configuration/datasources/datasource[name='MetadataRepoDS']/definition[@type='RDBMS']/configuration/url";
     assert_eq!(sources[url].0, literal("jdbc:mysql://db1:3306/CARBON_320"));
@@ -224,20 +233,46 @@ fn storage_server_when_one_database_holds_all_then_both_scripts_run_on_it_in_ord
 #[test]
 fn rss_database_when_migrated_half_or_fully_then_refused_or_left_alone() {
     let mut world = world("ss-1.1.0");
-    let tables = |world: &mut World, more: &str| {
-        world
-            .databases
-            .get_mut("rss")
-            .unwrap()
-            .tables
-            .insert(more.to_owned());
-    };
-    tables(&mut world, "RM_ENVIRONMENT");
+    let level = |world: &mut World, level| world.databases.get_mut("rss").unwrap().rss = level;
+    let (present, absent) = (
+        vec!["RM_ENVIRONMENT".to_owned()],
+        vec!["RM_USER_INSTANCE_ENTRY".to_owned()],
+    );
+    level(&mut world, RssLevel::Mixed { present, absent });
     assert_eq!(world.codes(), ["half-migrated"]);
-    tables(&mut world, "RM_USER_INSTANCE_ENTRY");
+    level(&mut world, RssLevel::None);
+    assert_eq!(world.codes(), ["tables-missing"]);
+    level(&mut world, RssLevel::At110);
     let plan = world.good();
     assert!(plan.databases[1].scripts.is_empty());
-    assert!(plan.databases[1].scripts_why.contains("level already"));
+    assert!(
+        plan.databases[1]
+            .scripts_why
+            .contains("of Storage Server 1.1.0 already")
+    );
+}
+
+#[test]
+fn script_when_a_sites_guide_has_its_own_then_its_tables_say_whether_it_runs() {
+    let mut world = World::new();
+    let script = &mut world.guide.scripts[0];
+    (script.needs, script.makes) = (vec!["UM_USER".into()], vec!["MY_NEW".into(), "MY_OTHER".into()]);
+    world.scripts.get_mut("migration.sql").unwrap().touches = ["MY_NEW".to_owned()].into();
+    assert_eq!(world.good().databases[0].scripts.len(), 1);
+    let tables = |world: &mut World, table: &str| {
+        world
+            .databases
+            .get_mut("carbon")
+            .unwrap()
+            .tables
+            .insert(table.to_owned());
+    };
+    tables(&mut world, "MY_NEW");
+    assert_eq!(world.codes(), ["half-migrated"]);
+    tables(&mut world, "MY_OTHER");
+    assert!(world.good().databases[0].scripts.is_empty());
+    world.databases.get_mut("carbon").unwrap().tables.clear();
+    assert_eq!(world.codes(), ["tables-missing"]);
 }
 
 #[test]
@@ -277,6 +312,10 @@ fn repair_when_asked_for_then_done_on_staging_before_the_checkpoints() {
 #[test]
 fn repair_when_there_is_nothing_to_repair_then_refused() {
     let mut world = world("ss-1.1.0");
+    world
+        .guide
+        .checkpoints
+        .retain(|checkpoint| checkpoint.role != Role::Product);
     world.upgrade.databases[1].repair = Some("PRIMARY".into());
     assert_eq!(world.codes(), ["repair-nothing"]);
 }

@@ -57,16 +57,19 @@ fn add_rss(world: &mut World) {
     probe.staging_identity = "s2".into();
     probe.level = SchemaLevel::NoUserStore;
     probe.tenants.clear();
+    probe.rss = RssLevel::At103;
     probe.tables = ["RM_SERVER_INSTANCE", "RM_DATABASE", "RM_DATABASE_USER"]
         .map(str::to_owned)
         .into();
     world.databases.insert("rss".into(), probe);
     for engine in ["mysql", "postgres"] {
-        let name = format!("ss-1.0.3-to-1.1.0-rss.{engine}.sql");
-        let mut script = world.scripts["migration.sql"].clone();
-        script.blob.name.clone_from(&name);
-        script.touches = ["RM_ENVIRONMENT".to_owned()].into();
-        world.scripts.insert(name, script);
+        for name in ["ss-1.0.3-to-1.1.0-rss", "ss-1.1.0-rss-ids"] {
+            let name = format!("{name}.{engine}.sql");
+            let mut script = world.scripts["migration.sql"].clone();
+            script.blob.name.clone_from(&name);
+            script.touches = ["RM_ENVIRONMENT".to_owned()].into();
+            world.scripts.insert(name, script);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use cutover_proto::pb;
 use cutover_proto::view::{Finding, GuideSummary, Severity};
 
 use crate::app::App;
-use crate::guide::{Guide, lint, view};
+use crate::guide::{Guide, UnreadableGuide, lint, page, view};
 use crate::rpc::status::RpcError;
 
 impl App {
@@ -33,20 +33,32 @@ impl App {
     }
 
     pub(super) fn lint_guide(&self, request: pb::LintGuideRequest) -> Result<pb::Document, RpcError> {
-        let findings = match request.source {
-            Some(pb::lint_guide_request::Source::Guide(name)) => lint::lint(self.guide(&name)?),
+        let read;
+        let guide = match request.source {
+            Some(pb::lint_guide_request::Source::Guide(name)) => self.guide(&name)?,
             Some(pb::lint_guide_request::Source::Text(text)) => match Guide::parse("guide", &text) {
-                Ok(guide) => lint::lint(&guide),
-                Err(error) => vec![Finding {
-                    severity: Severity::Error,
-                    code: "not-a-guide".into(),
-                    place: "guide".into(),
-                    text: error.source.to_string(),
-                    remedy: "write it as docs/guides.md shows".into(),
-                }],
+                Ok(guide) => {
+                    read = guide;
+                    &read
+                }
+                Err(error) => return Ok(document("findings/1", &[not_a_guide(&error)])),
             },
             None => return Err(RpcError::Invalid("name a guide, or send one".into())),
         };
+        let mut findings = lint::lint(guide);
+        if !request.page.trim().is_empty() {
+            findings.extend(page::compare(guide, &request.page));
+        }
         Ok(document("findings/1", &findings))
+    }
+}
+
+fn not_a_guide(error: &UnreadableGuide) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "not-a-guide".into(),
+        place: error.file.clone(),
+        text: error.source.to_string(),
+        remedy: "write it as docs/guides.md shows".into(),
     }
 }
