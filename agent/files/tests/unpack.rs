@@ -10,8 +10,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use cutover_files::unpack::{UnpackError, UnpackReport, UnpackRequest, unpack_zip};
-use cutover_files::{Cancel, NoProgress, Root};
+use cutover_files::unpack::{
+    PeekRequest, Peeked, UnpackError, UnpackReport, UnpackRequest, peek, unpack_zip,
+};
+use cutover_files::{Cancel, NoProgress, RelPath, Root};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -47,6 +49,15 @@ impl Place {
             owner: None,
             workers: None,
             progress: &NoProgress,
+            cancel: &Cancel::new(),
+        })
+    }
+
+    fn peek(&self, zip: &Path, below: &str, max_bytes: u64) -> Result<Peeked, UnpackError> {
+        peek(&PeekRequest {
+            zip,
+            wanted: &|path| path.starts_with(&RelPath::parse(below).unwrap()),
+            max_bytes,
             cancel: &Cancel::new(),
         })
     }
@@ -317,4 +328,30 @@ fn a_file_that_is_a_directory_too_is_refused() {
         file(zip, "top/a/b", 0o644, b"x");
     });
     assert!(matches!(place.refused(&zip), UnpackError::Unexpected { .. }));
+}
+
+#[test]
+fn a_few_files_can_be_read_without_unpacking() {
+    let place = Place::new();
+    let zip = place.zip(distribution);
+    let peeked = place.peek(&zip, "repository/conf", 9).unwrap();
+    assert_eq!(peeked.top, "wso2dss-3.2.0");
+    let carbon = RelPath::parse("repository/conf/carbon.xml").unwrap();
+    assert_eq!(peeked.files, [(carbon, b"<Server/>".to_vec())].into());
+    // Links are not followed, and there are limits.
+    assert!(place.peek(&zip, "start", 100).unwrap().files.is_empty());
+    for (below, limit) in [("repository/conf", 8), ("repository", 200_000)] {
+        let error = place.peek(&zip, below, limit).unwrap_err();
+        assert!(matches!(error, UnpackError::TooLarge { .. }), "{error}");
+    }
+    let hostile = place.zip(|zip| file(zip, "top/../../x", 0o644, b"x"));
+    assert!(matches!(
+        place.peek(&hostile, "", 100).unwrap_err(),
+        UnpackError::Escape { .. }
+    ));
+    fs::write(&hostile, "no zip").unwrap();
+    assert!(matches!(
+        place.peek(&hostile, "", 100).unwrap_err(),
+        UnpackError::Zip { .. }
+    ));
 }

@@ -161,3 +161,66 @@ fn element_when_told_apart_by_what_the_site_changed_then_the_stock_path_is_used(
         }
     );
 }
+
+/// The corpus, or `None` with a loud note when it is not there.
+fn corpus() -> Option<std::path::PathBuf> {
+    let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/carbon-corpus");
+    let root = std::env::var_os("CUTOVER_CORPUS").map_or(beside, std::path::PathBuf::from);
+    if root.is_dir() {
+        return Some(root);
+    }
+    eprintln!(
+        "SKIPPED: no Carbon corpus at {}; set CUTOVER_CORPUS to its folder",
+        root.display()
+    );
+    None
+}
+
+#[test]
+fn versions_when_compared_with_each_other_then_no_password_of_the_stock_files_is_told() {
+    let Some(corpus) = corpus() else { return };
+    let mut changes = 0;
+    for (old, new) in [
+        ("as-5.1.0", "as-5.2.x"),
+        ("carbon-4.1.0", "carbon-4.2.0"),
+        ("ss-1.0.3", "ss-1.1.0"),
+    ] {
+        let old = corpus.join(old).join("conf");
+        for entry in walkdir::WalkDir::new(&old).sort_by_file_name() {
+            let entry = entry.unwrap();
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let below = entry.path().strip_prefix(&old).unwrap();
+            let site = std::fs::read(entry.path()).unwrap();
+            let new = std::fs::read(corpus.join(new).join("conf").join(below)).ok();
+            let file = format!("repository/conf/{}", below.display());
+            let Some(found) = compare(&file, &site, Stock::Unknown, new.as_deref()) else {
+                continue;
+            };
+            changes += found.changes.len();
+            assert_eq!(
+                compare(&file, &site, Stock::Unknown, new.as_deref()).as_ref(),
+                Some(&found)
+            );
+            for change in &found.changes {
+                let NewPlace::There { value, .. } = &change.new else {
+                    continue;
+                };
+                let shown = [change.site.as_ref(), Some(value)].into_iter().flatten();
+                let texts = shown.filter_map(|value| match value {
+                    ShownValue::Plain(text) => Some(text.as_str()),
+                    ShownValue::Hidden | ShownValue::Vault(_) | ShownValue::Encrypted => None,
+                });
+                for text in texts {
+                    let secret = change.path.to_ascii_lowercase().ends_with("password");
+                    assert!(
+                        !secret || text.is_empty() || text == "true" || text == "false",
+                        "{file}: {change:?}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(changes > 50, "{changes}");
+}

@@ -255,6 +255,24 @@ mod tests {
     }
 
     #[test]
+    fn files_when_listed_then_links_to_folders_and_out_are_told_apart() {
+        let temp = tempfile::tempdir().unwrap();
+        let home = temp.path().join("home");
+        fs::create_dir_all(home.join("conf/etc")).unwrap();
+        fs::write(temp.path().join("secret"), "secret").unwrap();
+        fs::write(home.join("conf/b"), "b").unwrap();
+        fs::write(home.join("conf/etc/a"), "a").unwrap();
+        symlink("etc/a", home.join("conf/inside")).unwrap();
+        symlink("../../secret", home.join("conf/out")).unwrap();
+        symlink(".", home.join("conf/loop")).unwrap();
+        let inside = Inside::open(&home).unwrap().unwrap();
+        let found = inside.files_below("conf").unwrap();
+        assert_eq!(found.files, ["conf/b", "conf/etc/a", "conf/inside"]);
+        assert_eq!(found.unread, ["conf/loop", "conf/out"]);
+        assert_eq!(inside.files_below("none").unwrap(), FilesBelow::default());
+    }
+
+    #[test]
     fn file_when_it_is_a_fifo_or_a_device_then_refused_at_once() {
         let temp = tempfile::tempdir().unwrap();
         rustix::fs::mknodat(

@@ -104,7 +104,7 @@ fn shown(before: &[u8], after: &[u8], hidden: &[String]) -> String {
         .collect();
     let mut shown: String = diff(before, after, &hidden)
         .lines()
-        .map(|line| if line.contains("jdbc:") { without_password(line) } else { line.to_owned() } + "\n")
+        .map(|line| line_shown(line) + "\n")
         .collect();
     if shown.len() > DIFF_MAX {
         let cut = (0..=DIFF_MAX)
@@ -115,6 +115,14 @@ fn shown(before: &[u8], after: &[u8], hidden: &[String]) -> String {
         shown.push_str("\n… (cut)\n");
     }
     shown
+}
+
+/// What looks like a password and is no value of the file, such as one in the words of a comment.
+fn line_shown(line: &str) -> String {
+    if line.contains("********") && !line.contains("jdbc:") {
+        return line.to_owned();
+    }
+    without_password(line)
 }
 
 pub(super) fn refused(file: &str, error: &dyn std::error::Error) -> StepError {
