@@ -43,7 +43,7 @@ struct Session {
 #[derive(Debug, Clone)]
 pub struct Fleet {
     sessions: Arc<Mutex<BTreeMap<NodeName, Session>>>,
-    inquiries: Arc<Mutex<BTreeMap<RunId, oneshot::Sender<()>>>>,
+    inquiries: Arc<Mutex<BTreeMap<RunId, oneshot::Sender<StepOutcome>>>>,
     events: broadcast::Sender<FleetEvent>,
 }
 
@@ -120,9 +120,9 @@ impl Fleet {
         })
     }
 
-    /// Opens an inquiry: a command outside of any run, whose answer is only waited for. The receiver hears of it.
+    /// Opens an inquiry: a command outside of any run, whose answer goes to the receiver.
     #[must_use]
-    pub fn inquire(&self, id: RunId) -> oneshot::Receiver<()> {
+    pub fn inquire(&self, id: RunId) -> oneshot::Receiver<StepOutcome> {
         let (sender, receiver) = oneshot::channel();
         let mut inquiries = self.inquiries.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that nobody waits for any more go with the next one.
@@ -131,15 +131,17 @@ impl Fleet {
         receiver
     }
 
-    /// Whether a report answers an inquiry; whoever waits for it hears of it.
+    /// Whether a report answers an inquiry; whoever waits for it gets it.
     #[must_use]
-    pub fn answered(&self, id: RunId) -> bool {
+    pub fn answered(&self, id: RunId, outcome: &StepOutcome) -> bool {
         let waiting = self
             .inquiries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&id);
-        waiting.map(|waiting| waiting.send(()).ok()).is_some()
+        waiting
+            .map(|waiting| waiting.send(outcome.clone()).ok())
+            .is_some()
     }
 
     /// Tells the engine.

@@ -2,6 +2,7 @@
 
 pub mod adhoc;
 pub mod checks;
+pub mod config;
 pub mod edits;
 pub mod forecast;
 pub mod phases;
@@ -101,6 +102,8 @@ pub struct Inputs<'a> {
     pub attachments: &'a BTreeMap<String, BlobRef>,
     /// The scripts, by file name; those that ship with the guide by their own name.
     pub scripts: &'a BTreeMap<String, KnownScript>,
+    /// What the site changed in the configuration of each node's old home.
+    pub configs: &'a config::Comparisons,
 }
 
 impl Inputs<'_> {
@@ -198,7 +201,7 @@ pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
 }
 
 /// `{node}` in a path stands for the node's name, for sites whose homes are called after their hosts.
-fn on_node(path: &str, node: &NodeName) -> String {
+pub(crate) fn on_node(path: &str, node: &NodeName) -> String {
     path.replace("{node}", node.as_str())
 }
 
@@ -253,12 +256,15 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
             Err(problems) => findings.extend(problems),
         }
     }
+    let config = config::resolve(inputs);
+    findings.extend(config.findings.iter().cloned());
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return (None, findings);
     }
-    let notes = notes(inputs, &databases, &findings);
-    let plan = phases::compile(inputs, databases, notes);
+    let mut notes = notes(inputs, &databases, &findings);
+    notes.extend(config.notes(inputs.nodes.len()));
+    let plan = phases::compile(inputs, databases, notes, &config);
     (Some(plan), findings)
 }
 

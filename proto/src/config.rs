@@ -1,5 +1,7 @@
 //! What a site changed in the configuration of a home, against the stock of the old version and of the new one.
 
+pub mod report;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Sha256Hex;

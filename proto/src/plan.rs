@@ -44,6 +44,10 @@ pub struct Plan {
     /// Hash of what each node reported of its homes when the plan was made. The preflight refuses a node that has
     /// changed since.
     pub inventory: BTreeMap<NodeName, Sha256Hex>,
+    /// Hash of what each node's comparison said of each configuration file when the plan was made. The preflight
+    /// refuses a node whose files say something else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configs: BTreeMap<NodeName, BTreeMap<String, Sha256Hex>>,
 }
 
 /// A maintenance window.

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. The texts here are what `--help` shows.
 
 mod audit;
+mod config;
 mod node;
 mod run;
 mod sql;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use audit::AuditCommand;
+pub(crate) use config::{ConfigCommand, ConfigReportArgs};
 pub(crate) use node::{ActionKind, DoArgs, NodeCommand, TokenArgs};
 pub(crate) use run::{ApplyArgs, ControlArgs, RetryArgs, SkipArgs, StatusArgs, StopArgs, WatchArgs};
 pub(crate) use sql::SqlCommand;
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     /// Check an upgrade file against the fleet; nothing is changed
     #[command(after_help = "Example:\n  cutover check dss.toml")]
     Check(FileArgs),
+    /// The site's configuration: what becomes of it in the new homes
+    #[command(subcommand, after_help = "Example:\n  cutover config report dss.toml")]
+    Config(ConfigCommand),
     /// Compile an upgrade file into a plan and show it as a runbook
     #[command(after_help = "Example:\n  cutover plan dss.toml --out dss.plan")]
     Plan(PlanArgs),

@@ -3,6 +3,7 @@
 mod act;
 mod apply;
 mod audit;
+mod config;
 mod control;
 mod guide;
 mod node;
@@ -51,6 +52,7 @@ pub(crate) async fn run(console: &Console, cli: Cli) -> Result<Exit, CliError> {
         Command::Guide(command) => guide::run(context, command).await,
         Command::Init(args) => plan::init(context, args).await,
         Command::Check(args) => plan::check(context, &args.file).await,
+        Command::Config(command) => config::run(context, command).await,
         Command::Plan(args) => plan::plan(context, args).await,
         Command::Show(args) => plan::show(context, &args.plan).await,
         Command::Apply(args) => apply::run(context, args).await,

@@ -49,8 +49,13 @@ fn render_one(text: &mut String, finding: &Finding, style: Style) {
     );
     writeln!(text, "{}", wrap(&line, style.width, "", "    ")).ok();
     let arrow = if style.unicode { "  → " } else { "  -> " };
-    if !finding.remedy.is_empty() {
-        writeln!(text, "{}", wrap(&finding.remedy, style.width, arrow, "    ")).ok();
+    // What follows the first line can be copied: it stays as it is.
+    let (remedy, lines) = finding.remedy.split_once('\n').unwrap_or((&finding.remedy, ""));
+    if !remedy.is_empty() {
+        writeln!(text, "{}", wrap(remedy, style.width, arrow, "    ")).ok();
+    }
+    for line in lines.lines() {
+        writeln!(text, "    {line}").ok();
     }
 }
 
@@ -116,6 +121,20 @@ mod tests {
         1 error, 2 warnings, 1 note
         ");
         assert_eq!(render(&[], style), "");
+    }
+
+    #[test]
+    fn remedy_when_it_has_lines_to_copy_then_they_are_not_wrapped() {
+        let long = format!("path = \"/a/b[@name='{}']\"  # x", "long ".repeat(30));
+        let finding = Finding {
+            remedy: format!("decide on it:\n[[decide]]\n{long}"),
+            ..finding(Severity::Error, "n1")
+        };
+        let text = render(&[finding], Style::new(100, false));
+        assert!(
+            text.contains(&format!("  -> decide on it:\n    [[decide]]\n    {long}\n")),
+            "{text}"
+        );
     }
 
     #[test]

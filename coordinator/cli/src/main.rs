@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod configview;
 mod console;
 mod error;
 mod evidence;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use cutover_proto::config::report::{CONFIG_REPORT_SCHEMA, ConfigReport};
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::pb;
 use cutover_proto::plan::{PLAN_SCHEMA, Plan};
@@ -57,37 +58,88 @@ impl Planned {
     }
 }
 
-/// Sends the upgrade file, and each file that the coordinator then asks for, until it has all.
+/// Asks for findings or a plan.
 pub(crate) async fn ask(
     console: &Console,
     client: &mut Client,
     file: &Path,
     ask: Ask,
 ) -> Result<Answer, CliError> {
+    let call = async |client: &mut Client, request| {
+        let response = match ask {
+            Ask::Check => client.check_upgrade(request).await?,
+            Ask::Plan => client.make_plan(request).await?,
+        };
+        Ok(response.into_inner())
+    };
+    let response = send(console, client, file, call, |response| &response.wanted).await?;
+    answer(name_of(file), &response)
+}
+
+/// The coordinator's answer to `config report`.
+#[derive(Debug)]
+pub(crate) struct ReportAnswer {
+    /// What was found.
+    pub(crate) findings: Vec<Finding>,
+    /// The report, unless the upgrade file is not usable.
+    pub(crate) report: Option<ConfigReport>,
+}
+
+/// Asks what becomes of the sites' changes.
+pub(crate) async fn ask_report(
+    console: &Console,
+    client: &mut Client,
+    file: &Path,
+) -> Result<ReportAnswer, CliError> {
+    let call = async |client: &mut Client, request| Ok(client.report_config(request).await?.into_inner());
+    let response = send(
+        console,
+        client,
+        file,
+        call,
+        |response: &pb::ConfigReportResponse| &response.wanted,
+    )
+    .await?;
+    let report = response.report.as_ref();
+    Ok(ReportAnswer {
+        findings: read_some("findings/1", response.findings.as_ref())?,
+        report: report
+            .map(|document| read(CONFIG_REPORT_SCHEMA, document))
+            .transpose()?,
+    })
+}
+
+/// The name under which findings speak of an upgrade file.
+pub(crate) fn name_of(file: &Path) -> String {
+    file.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Sends the upgrade file, and each file that the coordinator then asks for, until it has all.
+async fn send<R>(
+    console: &Console,
+    client: &mut Client,
+    file: &Path,
+    call: impl AsyncFn(&mut Client, pb::UpgradeRequest) -> Result<R, CliError>,
+    wanted: impl Fn(&R) -> &Vec<String>,
+) -> Result<R, CliError> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         CliError::input(format!("cannot read the upgrade file {}", file.display()))
             .why(error)
             .next("give the file that `cutover init` wrote")
     })?;
-    let file_name = file
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut attachments = HashMap::new();
     loop {
         let request = pb::UpgradeRequest {
-            file_name: file_name.clone(),
+            file_name: name_of(file),
             text: text.clone(),
             attachments: attachments.clone(),
         };
-        let response = match ask {
-            Ask::Check => client.check_upgrade(request).await?,
-            Ask::Plan => client.make_plan(request).await?,
+        let response = call(client, request).await?;
+        if wanted(&response).is_empty() {
+            return Ok(response);
         }
-        .into_inner();
-        if response.wanted.is_empty() {
-            return answer(file_name, &response);
-        }
-        for name in response.wanted {
+        for name in wanted(&response).clone() {
             if attachments.contains_key(&name) {
                 return Err(CliError::failed(format!("the coordinator asks for `{name}` again"))
                     .why("it was sent already, so it must have been lost there")

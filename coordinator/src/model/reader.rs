@@ -34,20 +34,20 @@ impl<'a> Findings<'a> {
         text: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let line = self
-            .text
-            .get(..span.start)
-            .unwrap_or(self.text)
-            .matches('\n')
-            .count()
-            + 1;
         self.list.push(Finding {
             severity: Severity::Error,
             code: code.to_owned(),
-            place: format!("{}:{line}", self.file),
+            place: self.place(span),
             text: text.into(),
             remedy: remedy.into(),
         });
+    }
+
+    /// A place of the file: its name and line.
+    #[must_use]
+    pub fn place(&self, span: &Range<usize>) -> String {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        format!("{}:{}", self.file, before.matches('\n').count() + 1)
     }
 
     /// What was found, in the order of the file's lines.
@@ -273,7 +273,7 @@ impl<'t> Section<'t> {
 }
 
 /// Number of single-letter changes between two words.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {

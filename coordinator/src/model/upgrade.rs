@@ -2,6 +2,7 @@
 
 mod copying;
 mod database;
+mod decide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use toml::de::DeTable;
 
 pub use self::database::UpgradeDatabase;
 use self::database::secret;
+pub use self::decide::{Decision, Scope, Take};
 
 use super::reader::{Findings, Section};
 use super::selector::Selector;
@@ -37,6 +39,8 @@ pub struct Upgrade {
     pub new_home: String,
     /// The archive to unpack; without it the new home is there already.
     pub distribution: Option<Distribution>,
+    /// The archive that the old homes were unpacked from: what the site changed in them is told by it.
+    pub old_distribution: Option<Distribution>,
     /// The databases.
     pub databases: Vec<UpgradeDatabase>,
     /// Whether tenants' directories are copied; by default when there are any.
@@ -49,6 +53,8 @@ pub struct Upgrade {
     pub without_directory: BTreeSet<i64>,
     /// Values of the site.
     pub configs: Vec<SiteConfig>,
+    /// Answers to what the comparison of configurations leaves open.
+    pub decisions: Vec<Decision>,
     /// Steps at work at the same time.
     pub parallel: u32,
     /// Node failures tolerated before a phase holds.
@@ -149,13 +155,15 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         nodes: select(&mut nodes, findings),
         old_home: absolute(&mut home, findings, "old", "\"/opt/wso2dss-3.0.1\""),
         new_home: absolute(&mut home, findings, "new", "\"/opt/wso2dss-3.2.0\""),
-        distribution: distribution(&mut home, findings),
+        distribution: distribution(&mut home, findings, "distribution"),
+        old_distribution: distribution(&mut home, findings, "old_distribution"),
         databases: database::databases(top, findings),
         copy_tenants: copy.flag(findings, "tenants"),
         carry: copy.texts(findings, "carry"),
         overwrite: copying::overwrite(&mut copy, findings),
         without_directory: copying::without_directory(&mut copy, findings),
         configs: configs(top, findings),
+        decisions: decide::decisions(top, findings),
         parallel: limits.number(findings, "parallel").unwrap_or(10).max(1),
         failures: limits.number(findings, "failures").unwrap_or(0),
         stop_grace_secs: stop.number(findings, "grace_secs").unwrap_or(180),
@@ -248,13 +256,17 @@ fn absolute(home: &mut Section<'_>, findings: &mut Findings<'_>, key: &str, exam
     path.trim_end_matches('/').to_owned()
 }
 
-fn distribution(home: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<Distribution> {
-    if !home.has("distribution") {
+fn distribution(
+    home: &mut Section<'_>,
+    findings: &mut Findings<'_>,
+    key: &str,
+) -> Option<Distribution> {
+    if !home.has(key) {
         // Asked for all the same, so that the key is known.
-        home.section(findings, "distribution");
+        home.section(findings, key);
         return None;
     }
-    let mut section = home.section(findings, "distribution");
+    let mut section = home.section(findings, key);
     let file = section.required(findings, "file", "\"wso2dss-3.2.0.zip\"");
     let sha256 = sha256(&mut section, findings);
     section.finish(findings);

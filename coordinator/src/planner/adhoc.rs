@@ -58,6 +58,7 @@ pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
         downtime: None,
         notes: Vec::new(),
         inventory: std::collections::BTreeMap::new(),
+        configs: std::collections::BTreeMap::new(),
     }
 }
 

@@ -37,6 +37,12 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The nodes that are away: nothing can be told of their configuration.
+#[must_use]
+pub fn nodes_away(inputs: &Inputs<'_>) -> Vec<Finding> {
+    inputs.nodes.iter().filter_map(reachable).collect()
+}
+
 /// A label that a value of the site names and the node does not have would end up in a configuration file as it is.
 fn labels(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
     let values = inputs.upgrade.configs.iter().flat_map(|config| &config.set);

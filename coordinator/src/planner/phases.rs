@@ -20,15 +20,22 @@ use cutover_proto::step::NodeAction;
 pub(crate) use self::builder::step_id;
 use self::builder::{Builder, Draft};
 pub use self::outline::{Outline, outline};
+use super::config::{self, Resolution};
 use super::{Inputs, PlanNode, essentials, forecast, roles};
 
 /// Compiles the plan.
 #[must_use]
-pub fn compile(inputs: &Inputs<'_>, databases: Vec<PlanDatabase>, notes: Vec<String>) -> Plan {
+pub fn compile(
+    inputs: &Inputs<'_>,
+    databases: Vec<PlanDatabase>,
+    notes: Vec<String>,
+    config: &Resolution,
+) -> Plan {
     let builder = Builder {
         inputs,
         databases: &databases,
         roles: roles::of(inputs),
+        config,
     };
     let mut phases = vec![
         preflight(&builder),
@@ -75,6 +82,11 @@ pub fn compile(inputs: &Inputs<'_>, databases: Vec<PlanDatabase>, notes: Vec<Str
         notes,
         databases,
         inventory: inventory(inputs),
+        configs: inputs
+            .configs
+            .iter()
+            .filter_map(|(node, comparison)| Some((node.clone(), config::prints(comparison.as_ref().ok()?))))
+            .collect(),
     }
 }
 
@@ -115,6 +127,11 @@ fn preflight(b: &Builder<'_>) -> PlanPhase {
             format!("look at {} and {}", b.old_home(node), b.new_home(node)),
         )
     });
+    steps.extend(b.on_nodes("preflight.compare-config", |node| {
+        let title = "what the site changed in its configuration is what the plan was made from".to_owned();
+        let action = config::compare_action(b.inputs.upgrade, b.inputs.attachments, &node.name);
+        Draft::node(node, action, title).deadline(900)
+    }));
     steps.extend(b.on_databases("preflight.verify", |database| {
         Draft::database(
             database,
@@ -184,7 +201,10 @@ fn quiesce(b: &Builder<'_>) -> PlanPhase {
         )
         .after(proven.clone())
     }));
-    b.phase("quiesce", steps)
+    let mut phase = b.phase("quiesce", steps);
+    // Whoever approves says with it that the plan's "by hand" notes are done: the new servers start soon after.
+    phase.approval = !b.config.by_hand(b.inputs.nodes.len()).is_empty();
+    phase
 }
 
 fn cutover(b: &Builder<'_>) -> PlanPhase {

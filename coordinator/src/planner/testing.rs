@@ -50,6 +50,7 @@ pub(crate) struct World {
     pub(crate) databases: BTreeMap<String, DatabaseProbe>,
     pub(crate) attachments: BTreeMap<String, BlobRef>,
     pub(crate) scripts: BTreeMap<String, KnownScript>,
+    pub(crate) configs: config::Comparisons,
 }
 
 pub(crate) fn home(path: &str, version: &str, kernel: &str) -> HomeFacts {
@@ -132,6 +133,9 @@ impl World {
                 },
             )]
             .into(),
+            configs: ["n1", "n2"]
+                .map(|node| (node.parse().unwrap(), Ok(Default::default())))
+                .into(),
         }
     }
 
@@ -144,6 +148,7 @@ impl World {
             databases: &self.databases,
             attachments: &self.attachments,
             scripts: &self.scripts,
+            configs: &self.configs,
         })
     }
 

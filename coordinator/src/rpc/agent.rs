@@ -300,7 +300,7 @@ impl Session {
                 .map_err(|error| error.to_string())?;
         }
         let command = pb::CommandId::from(&id);
-        if self.app.fleet.answered(id.run) {
+        if self.app.fleet.answered(id.run, &outcome) {
             let acknowledge = pb::Acknowledge {
                 command: Some(command),
             };

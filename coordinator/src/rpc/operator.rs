@@ -2,6 +2,7 @@
 
 mod audit;
 mod blobs;
+mod config;
 mod guides;
 mod inventory;
 mod nodes;
@@ -88,6 +89,14 @@ impl OperatorService for Operators {
     ) -> Result<Response<pb::UpgradeResponse>, Status> {
         let (operator, request) = as_operator!(request);
         reply(Box::pin(self.0.make_plan(request, &operator)).await)
+    }
+
+    async fn report_config(
+        &self,
+        request: Request<pb::UpgradeRequest>,
+    ) -> Result<Response<pb::ConfigReportResponse>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(Box::pin(self.0.report_config(request, &operator)).await)
     }
 
     async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Result<Response<pb::Document>, Status> {

@@ -259,6 +259,7 @@ pub(crate) fn plan() -> Plan {
         }),
         notes: vec!["dss-3 has a cron table that names the old home; the agent disables it while it holds.".into()],
         inventory: std::collections::BTreeMap::new(),
+        configs: std::collections::BTreeMap::new(),
         phases,
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use assert_cmd::Command;
 use cutover_channel::{Identity, ServerTls, incoming, listen, server_builder, server_config};
+use cutover_proto::config::report::ConfigReport;
 use cutover_proto::convert::document;
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::pb;
@@ -35,6 +36,8 @@ pub(crate) struct Script {
     pub(crate) findings: Vec<Finding>,
     /// Answered to `plan`, once nothing is wanted any more.
     pub(crate) plan: Option<Plan>,
+    /// Answered to `config report`.
+    pub(crate) report: Option<ConfigReport>,
     /// Answered to `status RUN` and to every order.
     pub(crate) run: Option<RunView>,
     /// One list for each time the run is watched; the last stream stays open.
@@ -203,6 +206,24 @@ impl OperatorService for Fake {
         request: Request<pb::UpgradeRequest>,
     ) -> Result<Response<pb::UpgradeResponse>, Status> {
         Ok(Response::new(self.upgrade(request.get_ref(), true)))
+    }
+
+    async fn report_config(
+        &self,
+        request: Request<pb::UpgradeRequest>,
+    ) -> Result<Response<pb::ConfigReportResponse>, Status> {
+        let script = self.script();
+        let given = &request.get_ref().attachments;
+        let wanted = script.wanted.iter().filter(|name| !given.contains_key(*name));
+        let response = pb::ConfigReportResponse {
+            findings: Some(document("findings/1", &script.findings)),
+            wanted: wanted.cloned().collect(),
+            report: script
+                .report
+                .as_ref()
+                .map(|report| document("config-report/1", report)),
+        };
+        Ok(Response::new(response))
     }
 
     async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Result<Response<pb::Document>, Status> {

@@ -53,6 +53,7 @@ pub(crate) fn plan() -> Plan {
         downtime: None,
         notes: Vec::new(),
         inventory: std::collections::BTreeMap::new(),
+        configs: std::collections::BTreeMap::new(),
     }
 }
 

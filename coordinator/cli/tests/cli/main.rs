@@ -7,6 +7,7 @@
 
 mod audit;
 mod authority;
+mod config;
 mod coordinator;
 mod documents;
 mod offline;

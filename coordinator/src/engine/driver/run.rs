@@ -28,7 +28,7 @@ use crate::engine::fold::{RunState, StepState};
 use crate::engine::next::outlook;
 use crate::engine::view;
 use crate::fleet::{FleetEvent, Report};
-use crate::planner::essentials;
+use crate::planner::{config, essentials};
 use crate::secrets;
 use crate::store::StoreError;
 use crate::work::Job;

@@ -7,6 +7,7 @@ use cutover_proto::plan::{DatabaseAction, Place, PlanDatabase, PlanPhase, PlanSt
 use cutover_proto::step::NodeAction;
 
 use crate::guide::Role;
+use crate::planner::config::Resolution;
 use crate::planner::{Inputs, PlanNode};
 
 /// What the steps are made from.
@@ -14,6 +15,7 @@ pub(super) struct Builder<'a> {
     pub(super) inputs: &'a Inputs<'a>,
     pub(super) databases: &'a [PlanDatabase],
     pub(super) roles: BTreeMap<String, BTreeSet<Role>>,
+    pub(super) config: &'a Resolution,
 }
 
 /// A step before it has its id.

@@ -1,6 +1,6 @@
 //! The new home, while the old server serves: unpacked or held, with what it needs from the old one, and configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_proto::plan::{PlanPhase, PlanStep};
 use cutover_proto::step::{NodeAction, XmlEdit};
@@ -39,12 +39,13 @@ fn prepare_node(b: &Builder<'_>, node: &PlanNode) -> Vec<PlanStep> {
     )
     .undo("release the hold");
     chain.push(b.step("prepare.hold-new", hold));
-    let patterns = b
+    let mut patterns = b
         .inputs
         .upgrade
         .carry
         .clone()
         .unwrap_or_else(|| b.inputs.guide.carry.clone());
+    patterns.extend(b.config.carries(&node.name).iter().cloned());
     if !patterns.is_empty() {
         let title = format!("carry {} to the new home", patterns.join(", "));
         let action = NodeAction::CarryFiles {
@@ -103,7 +104,7 @@ struct ConfigFile {
     sentences: Vec<String>,
 }
 
-/// The files to edit on a node: those of the guide with the site's values added, then those of the site alone. One
+/// The files to edit on a node: those of the guide with the site's changes and values added, then those of the site alone. One
 /// file is edited once, however many edits of the guide are about it: its undo gives back the whole of it.
 fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<ConfigFile> {
     let mut site: BTreeMap<String, Vec<XmlEdit>> = edits::site_edits(b.inputs, node);
@@ -128,20 +129,28 @@ fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<ConfigFile> {
             }),
         }
     }
+    let mut changes = b.config.edits(&node.name);
     for known in &mut files {
         let names: Vec<&String> = std::iter::once(&known.file).chain(&known.elsewhere).collect();
-        let values: Vec<XmlEdit> = names
-            .into_iter()
-            .filter_map(|name| site.remove(name))
-            .flatten()
-            .collect();
-        known.edits.extend(values);
+        let guide = std::mem::take(&mut known.edits);
+        let changes = taken(&mut changes, &names);
+        known.edits = b.config.merge(&node.name, &names, guide, changes, taken(&mut site, &names));
     }
-    files.extend(site.into_iter().map(|(file, edits)| ConfigFile {
-        file,
-        elsewhere: Vec::new(),
-        edits,
-        sentences: Vec::new(),
+    let others: BTreeSet<String> = changes.keys().chain(site.keys()).cloned().collect();
+    files.extend(others.into_iter().map(|file| {
+        let (changes, site) = (taken(&mut changes, &[&file]), taken(&mut site, &[&file]));
+        ConfigFile {
+            edits: b.config.merge(&node.name, &[&file], Vec::new(), changes, site),
+            file,
+            elsewhere: Vec::new(),
+            sentences: Vec::new(),
+        }
     }));
+    files.retain(|file| !file.edits.is_empty());
     files
+}
+
+/// The edits of a file under any of its names.
+fn taken(edits: &mut BTreeMap<String, Vec<XmlEdit>>, names: &[&String]) -> Vec<XmlEdit> {
+    names.iter().filter_map(|name| edits.remove(*name)).flatten().collect()
 }

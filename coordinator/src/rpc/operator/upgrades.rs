@@ -14,7 +14,7 @@ use cutover_sqlscript::Dialect;
 use crate::app::App;
 use crate::guide::{Guide, script_text};
 use crate::model::selector::Selector;
-use crate::model::upgrade::Upgrade;
+use crate::model::upgrade::{Distribution, Upgrade};
 use crate::planner::{self, DatabaseProbe, Inputs, KnownScript, PlanNode};
 use crate::rpc::status::RpcError;
 use crate::store::NodeRow;
@@ -110,22 +110,14 @@ impl App {
                 wanted,
             });
         }
-        if let Some(finding) = wrong_distribution(&upgrade, &attachments) {
-            return Ok(Checked::refused(vec![finding]));
+        let wrong = wrong_archives(&upgrade, &attachments);
+        if !wrong.is_empty() {
+            return Ok(Checked::refused(wrong));
         }
-        let names: Vec<NodeName> = self
-            .select(&upgrade.nodes)
-            .await?
-            .into_iter()
-            .map(|row| row.name)
-            .collect();
-        self.refresh_inventory(&names, operator).await?;
-        let nodes: Vec<PlanNode> = self
-            .select(&upgrade.nodes)
-            .await?
-            .into_iter()
-            .map(|row| self.plan_node(row))
-            .collect();
+        let nodes = self.nodes_now(&upgrade.nodes, operator).await?;
+        let configs = self
+            .compare_configs(&upgrade, &attachments, &nodes, operator)
+            .await?;
         let mut databases: BTreeMap<String, DatabaseProbe> = BTreeMap::new();
         for database in &upgrade.databases {
             let probe = Box::pin(
@@ -144,6 +136,7 @@ impl App {
             databases: &databases,
             attachments: &attachments,
             scripts: &scripts,
+            configs: &configs,
         };
         let (plan, findings) = planner::plan(&inputs);
         Ok(Checked {
@@ -151,6 +144,19 @@ impl App {
             findings,
             wanted: Vec::new(),
         })
+    }
+
+    /// The nodes that a selector chooses, as they are now.
+    pub(super) async fn nodes_now(
+        &self,
+        selector: &Selector,
+        operator: &str,
+    ) -> Result<Vec<PlanNode>, RpcError> {
+        let rows = self.select(selector).await?;
+        let names: Vec<NodeName> = rows.into_iter().map(|row| row.name).collect();
+        self.refresh_inventory(&names, operator).await?;
+        let rows = self.select(selector).await?;
+        Ok(rows.into_iter().map(|row| self.plan_node(row)).collect())
     }
 
     fn plan_node(&self, row: NodeRow) -> PlanNode {
@@ -202,19 +208,7 @@ impl App {
     ) -> Result<pb::InitUpgradeResponse, RpcError> {
         let guide = self.guide(&request.guide)?;
         let selector = Selector::parse(&request.selector)?;
-        let names: Vec<NodeName> = self
-            .select(&selector)
-            .await?
-            .into_iter()
-            .map(|row| row.name)
-            .collect();
-        self.refresh_inventory(&names, operator).await?;
-        let nodes: Vec<PlanNode> = self
-            .select(&selector)
-            .await?
-            .into_iter()
-            .map(|row| self.plan_node(row))
-            .collect();
+        let nodes = self.nodes_now(&selector, operator).await?;
         if nodes.is_empty() {
             return Err(RpcError::NotFound(format!(
                 "`{selector}` selects no node; `cutover node list` shows them"
@@ -260,7 +254,7 @@ fn tables(statement: &str) -> impl Iterator<Item = String> {
         .map(str::to_ascii_uppercase)
 }
 
-fn attachments(
+pub(super) fn attachments(
     sent: &std::collections::HashMap<String, pb::Blob>,
 ) -> Result<BTreeMap<String, BlobRef>, RpcError> {
     sent.iter()
@@ -279,9 +273,9 @@ fn wanted(
     present: impl Fn(&BlobRef) -> bool,
 ) -> Vec<String> {
     let scripts = upgrade.databases.iter().flat_map(|database| &database.scripts);
-    let distribution = upgrade.distribution.iter().map(|distribution| &distribution.file);
+    let archives = upgrade.distribution.iter().chain(&upgrade.old_distribution);
     let mut names: Vec<String> = scripts
-        .chain(distribution)
+        .chain(archives.map(|archive| &archive.file))
         .filter(|name| !attachments.get(*name).is_some_and(&present))
         .cloned()
         .collect();
@@ -290,19 +284,27 @@ fn wanted(
     names
 }
 
-fn wrong_distribution(upgrade: &Upgrade, attachments: &BTreeMap<String, BlobRef>) -> Option<Finding> {
-    let distribution = upgrade.distribution.as_ref()?;
-    let blob = attachments.get(&distribution.file)?;
-    (blob.sha256 != distribution.sha256).then(|| {
-        planner::finding(
-            Severity::Error,
-            "wrong-hash",
-            &distribution.file,
-            format!(
-                "{} has SHA-256 {}, the upgrade file says {}",
-                distribution.file, blob.sha256, distribution.sha256
-            ),
-            "download the distribution again, or correct home.distribution.sha256",
-        )
-    })
+/// Archives that are not what the upgrade file says.
+pub(super) fn wrong_archives(upgrade: &Upgrade, attachments: &BTreeMap<String, BlobRef>) -> Vec<Finding> {
+    let named = [
+        ("distribution", &upgrade.distribution),
+        ("old_distribution", &upgrade.old_distribution),
+    ];
+    let wrong = |(key, archive): (&str, &Option<Distribution>)| {
+        let archive = archive.as_ref()?;
+        let blob = attachments.get(&archive.file)?;
+        (blob.sha256 != archive.sha256).then(|| {
+            planner::finding(
+                Severity::Error,
+                "wrong-hash",
+                &archive.file,
+                format!(
+                    "{} has SHA-256 {}, the upgrade file says {}",
+                    archive.file, blob.sha256, archive.sha256
+                ),
+                format!("download the distribution again, or correct home.{key}.sha256"),
+            )
+        })
+    };
+    named.into_iter().filter_map(wrong).collect()
 }

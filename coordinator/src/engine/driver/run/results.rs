@@ -30,6 +30,12 @@ impl Driver {
         let (Some(step), Some(planned)) = (self.plan.step(step), self.plan.inventory.get(node)) else {
             return Ok(receipt);
         };
+        if let (Some(config), Some(planned)) = (&receipt.config, self.plan.configs.get(node)) {
+            return match config::differences(planned, &config::prints(config)) {
+                Some(what) => Err(changed_configuration(node, &what)),
+                None => Ok(receipt),
+            };
+        }
         let (StepAction::Node(NodeAction::Inspect { homes }), Some(facts)) = (&step.action, &receipt.facts)
         else {
             return Ok(receipt);
@@ -84,4 +90,13 @@ impl Driver {
             }))
             .ok();
     }
+}
+
+fn changed_configuration(node: &NodeName, what: &str) -> StepError {
+    StepError::new(
+        ErrorCode::NotEqual,
+        format!("the configuration of node {node} is not what the plan was made from"),
+        what.to_owned(),
+        "abort, look at `cutover config report`, and plan again",
+    )
 }

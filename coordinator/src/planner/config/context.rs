@@ -1,0 +1,152 @@
+//! What is known of a node when its changes are judged.
+
+use std::collections::BTreeMap;
+
+use cutover_database::target::Host;
+use cutover_database::{Engine, Target};
+use cutover_proto::facts::HomeFacts;
+use cutover_proto::step::XmlEdit;
+use secrecy::SecretString;
+
+use super::paths::Steps;
+use crate::guide::GuideEdit;
+use crate::model::jdbc;
+use crate::planner::{Inputs, PlanNode, edits};
+
+/// As the agents match: `*` stays within one name.
+const CARRY_OPTIONS: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// A database as JDBC URLs name it.
+type Place = (Engine, String, u16, String);
+
+/// A node and what is planned on it.
+pub(super) struct Context<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) node: &'a PlanNode,
+    pub(super) old: Option<&'a HomeFacts>,
+    pub(super) new: Option<&'a HomeFacts>,
+    guide: Vec<(Vec<String>, Vec<XmlEdit>)>,
+    site: BTreeMap<String, Vec<XmlEdit>>,
+    productions: Vec<Place>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn of(inputs: &'a Inputs<'a>, node: &'a PlanNode) -> Self {
+        let old = node.home(&inputs.old_home(&node.name));
+        let guide = inputs.guide.edits.iter();
+        Self {
+            inputs,
+            node,
+            old,
+            new: node.home(&inputs.new_home(&node.name)).filter(|home| home.exists),
+            guide: guide.map(|edit| (names(edit), edits::edits_of(inputs, edit, old))).collect(),
+            site: edits::site_edits(inputs, node),
+            productions: productions(inputs, old),
+        }
+    }
+
+    /// The guide's edits of a file.
+    pub(super) fn guide_edits(&self, file: &str) -> impl Iterator<Item = &XmlEdit> {
+        let of_file = move |files: &&(Vec<String>, Vec<XmlEdit>)| files.0.iter().any(|name| name == file);
+        self.guide.iter().filter(of_file).flat_map(|(_, edits)| edits)
+    }
+
+    /// The guide's edit of a place.
+    pub(super) fn guide_edit(&self, file: &str, place: &Steps) -> Option<&XmlEdit> {
+        self.guide_edits(file)
+            .find(|edit| Steps::of(&edit.path).same(place))
+    }
+
+    /// The upgrade file's edit of a place.
+    pub(super) fn site_edit(&self, file: &str, place: &Steps) -> Option<&XmlEdit> {
+        let edits = self.site.get(file)?;
+        edits.iter().find(|edit| Steps::of(&edit.path).same(place))
+    }
+
+    /// Every edit that is planned without the site's changes, with its file.
+    pub(super) fn all_edits(&self) -> impl Iterator<Item = (&str, &XmlEdit)> {
+        let guide = self.guide.iter().flat_map(|(files, edits)| {
+            files
+                .iter()
+                .flat_map(move |file| edits.iter().map(move |edit| (file.as_str(), edit)))
+        });
+        guide.chain(self.site_edits().map(|(file, edit)| (file.as_str(), edit)))
+    }
+
+    /// The upgrade file's edits, with their files.
+    pub(super) fn site_edits(&self) -> impl Iterator<Item = (&String, &XmlEdit)> {
+        self.site
+            .iter()
+            .flat_map(|(file, edits)| edits.iter().map(move |edit| (file, edit)))
+    }
+
+    /// The production database that a text leads to: a new server told of it would be connected to a database that is
+    /// not upgraded (promise 2).
+    pub(super) fn production_in(&self, text: &str) -> Option<String> {
+        let urls = text.match_indices("jdbc:").filter_map(|(at, _)| text.get(at..));
+        let ends = |c: char| c.is_whitespace() || "<\"'".contains(c);
+        urls.map(|url| url.split(ends).next().unwrap_or(url).replace("&amp;", "&"))
+            .filter_map(|url| jdbc::parse(&url))
+            .find(|place| self.productions.contains(place))
+            .map(|(_, host, port, database)| format!("{host}:{port}/{database}"))
+    }
+
+    /// The files that are carried as they are, as patterns.
+    pub(super) fn carry_list(&self) -> &'a [String] {
+        let named = self.inputs.upgrade.carry.as_ref();
+        named.unwrap_or(&self.inputs.guide.carry)
+    }
+
+    /// Whether the carry list names a file of the old home.
+    pub(super) fn is_carried(&self, file: &str) -> bool {
+        let matches = |pattern: &String| {
+            glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_with(file, CARRY_OPTIONS))
+        };
+        self.carry_list().iter().any(matches)
+    }
+
+    /// Whether a data source of this name is a database of the upgrade.
+    pub(super) fn is_database(&self, datasource: &str) -> bool {
+        self.inputs
+            .upgrade
+            .databases
+            .iter()
+            .any(|database| database.datasource == datasource)
+    }
+
+    pub(super) fn old_home(&self) -> String {
+        self.inputs.old_home(&self.node.name)
+    }
+
+    pub(super) fn new_home(&self) -> String {
+        self.inputs.new_home(&self.node.name)
+    }
+}
+
+/// The places where a file that the guide edits may lie.
+fn names(edit: &GuideEdit) -> Vec<String> {
+    std::iter::once(&edit.file).chain(&edit.elsewhere).cloned().collect()
+}
+
+/// The production databases, as the upgrade file and the old home name them.
+fn productions(inputs: &Inputs<'_>, old: Option<&HomeFacts>) -> Vec<Place> {
+    let mut places = Vec::new();
+    for database in &inputs.upgrade.databases {
+        let named = old.and_then(|home| {
+            home.datasources
+                .iter()
+                .find(|source| source.name == database.datasource)
+        });
+        places.extend(named.and_then(|source| jdbc::parse(&source.url)));
+        if let Ok(target) = Target::parse(&database.production.url, SecretString::from(""))
+            && let Host::Tcp(host, port) = &target.host
+        {
+            places.push((target.engine, host.clone(), *port, target.database.clone()));
+        }
+    }
+    places
+}
