@@ -1,258 +1,208 @@
 //! `cutover init`: an upgrade file filled from the inventory. What only a person can know is marked `FILL IN`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+mod databases;
+mod homes;
 
-use cutover_database::Engine;
-use cutover_proto::facts::{DatasourceFacts, HomeFacts};
+use std::fmt::Write as _;
+
 use cutover_proto::view::{Finding, Severity};
 
-use super::jdbc;
+use self::homes::Homes;
 use super::selector::Selector;
-use crate::guide::{Guide, version_fits};
+use crate::guide::Guide;
 use crate::planner::{PlanNode, error, finding};
+
+/// What stands where only a person knows the value.
+pub const FILL_IN: &str = "FILL IN";
 
 /// The file, and what could not be found out.
 #[must_use]
 pub fn draft(guide: &Guide, selector: &Selector, nodes: &[PlanNode]) -> (String, Vec<Finding>) {
-    let mut findings = Vec::new();
-    for node in nodes.iter().filter(|node| node.facts.is_none()) {
-        findings.push(error(
-            "no-facts",
-            &node.name,
-            "its agent reported nothing yet",
-            "start cutover-agent there",
-        ));
-    }
-    let old = common(guide, nodes, &guide.from);
-    let new = common(guide, nodes, &guide.to);
-    if old.is_none() {
+    let mut findings: Vec<Finding> = nodes
+        .iter()
+        .filter(|node| node.facts.is_none())
+        .map(no_facts)
+        .collect();
+    let homes = Homes::of(guide, nodes);
+    if homes.any_old().is_none() {
+        let what = format!(
+            "no node reports a home of {} {}",
+            guide.product,
+            guide.from_words()
+        );
         findings.push(finding(
             Severity::Warning,
             "no-home",
             selector,
-            format!("no node reports a home of {} {}", guide.product, guide.from),
+            what,
             "fill in home.old",
         ));
     }
-    let old_path = path_on_all(guide, nodes, &guide.from);
-    let new_path = path_on_all(guide, nodes, &guide.to);
-    let manager = nodes
-        .iter()
-        .map(|node| node.name.as_str())
-        .min()
-        .unwrap_or_default();
-    let mut text = String::new();
-    let mut line = |content: std::fmt::Arguments<'_>| {
-        // Writing to a text can't fail.
-        writeln!(text, "{content}").ok();
-    };
-    let name: String = selector
-        .to_string()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    line(format_args!("name  = \"{name}\""));
-    line(format_args!("guide = \"{}\"", guide.name));
-    line(format_args!(
-        "order = \"guide\"                  # or \"copy-first\": production is never changed"
-    ));
-    line(format_args!(""));
-    line(format_args!("[nodes]"));
-    let pairs: Vec<String> = selector
-        .0
-        .iter()
-        .map(|(key, value)| format!("{key} = \"{value}\""))
-        .collect();
-    line(format_args!("select  = {{ {} }}", pairs.join(", ")));
-    line(format_args!("expect  = {}", nodes.len()));
-    line(format_args!(
-        "manager = \"{manager}\"                # started first"
-    ));
-    line(format_args!(""));
-    line(format_args!("[home]"));
-    line(format_args!("old = \"{old_path}\""));
-    line(format_args!("new = \"{new_path}\""));
-    if new.is_none() {
-        line(format_args!(
-            "distribution = {{ file = \"FILL IN\", sha256 = \"FILL IN\" }}"
-        ));
-    }
-    for (source, uses) in sources(old) {
-        line(format_args!(""));
-        database(&mut line, source, &uses, &mut findings);
-    }
-    line(format_args!(""));
-    line(format_args!("[limits]"));
-    line(format_args!("parallel = 10"));
-    line(format_args!("failures = 0"));
+    let mut text = head(guide, selector, nodes);
+    text.push_str(&home_section(guide, &homes));
+    text.push_str(&databases::sections(guide, &homes, &mut findings));
+    text.push_str(&copy_section(guide, &homes));
+    text.push_str(TAIL);
     (text, findings)
 }
 
-/// A home of the guide's product in a range of versions, as the first node that has one reports it.
-fn common<'a>(guide: &Guide, nodes: &'a [PlanNode], range: &str) -> Option<&'a HomeFacts> {
-    nodes
-        .iter()
-        .filter_map(|node| node.facts.as_ref())
-        .flat_map(|facts| &facts.homes)
-        .find(|home| home.exists && home.product == guide.product && version_fits(range, &home.version))
+/// The draft with the answers that its own comparison asks for, as comments.
+#[must_use]
+pub fn with_answers(text: &str, answers: &str) -> String {
+    let mut text = text.to_owned();
+    // Writing to a text can't fail.
+    writeln!(
+        text,
+        "\n# {FILL_IN}: what the site changed and nobody but you can decide on. `cutover config report FILE` shows it all;\n\
+         # take one comment sign away from each line below, and choose."
+    )
+    .ok();
+    for line in answers.trim_end().lines() {
+        writeln!(text, "{}", format!("# {line}").trim_end()).ok();
+    }
+    text
 }
 
-/// The path of that home on every node, with `{node}` where the node's name stands in it; `FILL IN` when there is no
-/// one way to write it.
-fn path_on_all(guide: &Guide, nodes: &[PlanNode], range: &str) -> String {
-    let of = |node: &PlanNode| common(guide, std::slice::from_ref(node), range).map(|home| home.path.clone());
-    let plain: BTreeSet<Option<String>> = nodes.iter().map(of).collect();
-    let named: BTreeSet<Option<String>> = nodes
-        .iter()
-        .map(|node| of(node).map(|path| path.replace(node.name.as_str(), "{node}")))
+fn no_facts(node: &PlanNode) -> Finding {
+    error(
+        "no-facts",
+        &node.name,
+        "its agent reported nothing yet",
+        "start cutover-agent there",
+    )
+}
+
+fn head(guide: &Guide, selector: &Selector, nodes: &[PlanNode]) -> String {
+    let letters = selector.to_string();
+    let name: String = letters
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
-    let single = |paths: &BTreeSet<Option<String>>| match paths.first() {
-        Some(Some(path)) if paths.len() == 1 => Some(path.clone()),
-        Some(_) | None => None,
-    };
-    single(&plain)
-        .or_else(|| single(&named))
-        .unwrap_or_else(|| "FILL IN".to_owned())
-}
-
-/// The data sources that hold users or the registry, with what they are used for.
-fn sources(old: Option<&HomeFacts>) -> Vec<(&DatasourceFacts, Vec<String>)> {
-    let Some(home) = old else { return Vec::new() };
-    let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    if let Some(jndi) = &home.user_datasource {
-        uses.entry(jndi).or_default().insert("users".into());
-    }
-    for (name, jndi) in &home.registry_datasources {
-        uses.entry(jndi).or_default().insert(format!("registry {name}"));
-    }
-    home.datasources
+    let pairs: Vec<String> = selector
+        .0
         .iter()
-        .filter_map(|source| {
-            let uses = uses.get(source.jndi.as_str())?;
-            Some((source, uses.iter().cloned().collect()))
-        })
-        .collect()
+        .map(|(key, value)| format!("{} = {}", key_of(key), quoted(value)))
+        .collect();
+    let select = if pairs.is_empty() {
+        "{}".to_owned()
+    } else {
+        format!("{{ {} }}", pairs.join(", "))
+    };
+    let (manager, why) = manager(nodes);
+    format!(
+        "name  = {}\nguide = {}\norder = \"guide\"                  # {}; or \"copy-first\": production is never changed\n\n\
+         [nodes]\nselect  = {select}\nexpect  = {}\nmanager = {}    # started first; {why}\n",
+        quoted(&name),
+        quoted(&guide.name),
+        guide.order.as_str(),
+        nodes.len(),
+        quoted(manager),
+    )
 }
 
-fn database(
-    line: &mut impl FnMut(std::fmt::Arguments<'_>),
-    source: &DatasourceFacts,
-    uses: &[String],
-    findings: &mut Vec<Finding>,
-) {
-    let url = match jdbc::parse(&source.url) {
-        Some((engine, host, port, database)) => {
-            let scheme = if engine == Engine::MySql {
-                "mysql"
-            } else {
-                "postgres"
-            };
-            format!("{scheme}://{}@{host}:{port}/{database}", source.user)
-        }
-        None => {
-            findings.push(error(
-                "engine-unsupported",
-                &source.name,
-                format!("its URL is {}", source.url),
-                "Cutover works on MySQL, MariaDB and PostgreSQL",
-            ));
-            "FILL IN".to_owned()
-        }
+/// A guess: the node whose labels or name say so, else the first.
+fn manager(nodes: &[PlanNode]) -> (&str, &'static str) {
+    let words = ["manager", "mgt", "mgr"];
+    let says = |text: &str| {
+        words.iter().any(|word| {
+            text.to_ascii_lowercase()
+                .split(['-', '_', '.'])
+                .any(|part| part.starts_with(word))
+        })
     };
-    line(format_args!(
-        "[[database]]                        # {}",
-        uses.join(", ")
-    ));
-    line(format_args!(
-        "name       = \"{}\"",
-        source.name.to_lowercase().replace('_', "-")
-    ));
-    line(format_args!("datasource = \"{}\"", source.name));
-    line(format_args!(
-        "# The account needs to see every session, and to create a scratch database for the restore drill."
-    ));
-    line(format_args!(
-        "production = {{ url = \"{url}\", password = \"file:FILL IN\" }}"
-    ));
-    line(format_args!(
-        "staging    = {{ url = \"{url}_FILL_IN\", password = \"file:FILL IN\" }}"
-    ));
-    line(format_args!(
-        "# The account that the servers use on staging, when it is not the one above:"
-    ));
-    line(format_args!(
-        "# application = {{ user = \"{}\", password = \"file:FILL IN\" }}",
-        source.user
-    ));
-    line(format_args!(
-        "# scripts  = [\"migration.sql\"]      # when production is before Carbon 4.2.0"
-    ));
+    let named = |node: &&PlanNode| says(node.name.as_str()) || node.labels.values().any(|value| says(value));
+    let mut sorted: Vec<&PlanNode> = nodes.iter().collect();
+    sorted.sort_by_key(|node| &node.name);
+    match (sorted.iter().copied().find(named), sorted.first()) {
+        (Some(node), _) => (
+            node.name.as_str(),
+            "its name or label says that it is the manager",
+        ),
+        (None, Some(node)) if nodes.len() == 1 => (node.name.as_str(), "there is no other"),
+        (None, Some(node)) => (node.name.as_str(), "FILL IN: a guess, the first by name"),
+        (None, None) => ("", "FILL IN"),
+    }
+}
+
+fn home_section(guide: &Guide, homes: &Homes<'_>) -> String {
+    let mut text = format!(
+        "\n[home]\nold = {}\nnew = {}\n",
+        quoted(&homes.old_path()),
+        quoted(&homes.new_path())
+    );
+    if homes.any_new().is_none() {
+        writeln!(
+            text,
+            "distribution = {{ file = \"{FILL_IN}\", sha256 = \"{FILL_IN}\" }}    # {} {}; unpacked to `new`",
+            guide.product,
+            guide.to_words()
+        )
+        .ok();
+    }
+    let version = homes
+        .any_old()
+        .map_or("the old version", |home| home.version.as_str());
+    writeln!(
+        text,
+        "# The archive of {version} that the old homes were unpacked from tells for sure what the site changed in them:\n\
+         # old_distribution = {{ file = \"{FILL_IN}\", sha256 = \"{FILL_IN}\" }}"
+    )
+    .ok();
+    text
+}
+
+fn copy_section(guide: &Guide, homes: &Homes<'_>) -> String {
+    let tenants = homes.tenants();
+    let mut text = "\n[copy]\n".to_owned();
+    if guide.directories.iter().any(|directory| directory.tenants) {
+        writeln!(
+            text,
+            "# tenants = true    # the default where the database has tenants; {tenants} have a directory in the old homes"
+        )
+        .ok();
+    }
+    let carry: Vec<String> = guide.carry.iter().map(|pattern| quoted(pattern)).collect();
+    writeln!(text, "carry = [{}]", carry.join(", ")).ok();
+    if guide.directories.iter().any(|directory| directory.protect) {
+        writeln!(
+            text,
+            "# What both versions ship stays as the new one has it, but for:\n# overwrite = []"
+        )
+        .ok();
+    }
+    text
+}
+
+const TAIL: &str = "
+[limits]
+parallel = 10
+failures = 0                       # node failures tolerated before a phase holds
+
+# With an account of the admin services the guide's tests are run, and readiness is asked of the server itself:
+# [admin]
+# user = \"admin\"
+# password = \"file:/FILL IN\"
+
+# When the plan may be applied:
+# [window]
+# open = \"Sat 01:00 Europe/Berlin\"
+# length = \"4h\"
+";
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A key as TOML writes it.
+fn key_of(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        quoted(key)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use cutover_proto::facts::NodeFacts;
-
-    use super::*;
-
-    fn node(name: &str, path: &str) -> PlanNode {
-        let home = HomeFacts {
-            path: path.to_owned(),
-            exists: true,
-            product: "WSO2 Data Services Server".into(),
-            version: "3.0.1".into(),
-            user_datasource: Some("jdbc/WSO2CarbonDB".into()),
-            datasources: vec![DatasourceFacts {
-                file: String::new(),
-                name: "WSO2_CARBON_DB".into(),
-                jndi: "jdbc/WSO2CarbonDB".into(),
-                url: "jdbc:mysql://db1:3306/CARBON".into(),
-                user: "dss".into(),
-                driver: String::new(),
-                password_alias: None,
-            }],
-            ..HomeFacts::default()
-        };
-        PlanNode {
-            name: name.parse().unwrap(),
-            labels: BTreeMap::new(),
-            connected: true,
-            facts: Some(NodeFacts {
-                node: name.parse().unwrap(),
-                agent_version: String::new(),
-                hostname: String::new(),
-                addresses: vec![],
-                java_home: None,
-                backup_free_bytes: 0,
-                homes: vec![home],
-            }),
-        }
-    }
-
-    fn draft_of(nodes: &[PlanNode]) -> String {
-        let guide = Guide::shipped().unwrap().remove(0);
-        draft(&guide, &Selector::parse("cluster=dss").unwrap(), nodes).0
-    }
-
-    #[test]
-    fn homes_when_called_after_their_nodes_then_written_once_for_all() {
-        let text = draft_of(&[node("n1", "/opt/n1/dss"), node("n2", "/opt/n2/dss")]);
-        assert!(text.contains("old = \"/opt/{node}/dss\""), "{text}");
-        assert!(draft_of(&[node("n1", "/opt/dss"), node("n2", "/opt/dss")]).contains("old = \"/opt/dss\""));
-        assert!(draft_of(&[node("n1", "/a"), node("n2", "/b")]).contains("old = \"FILL IN\""));
-    }
-
-    #[test]
-    fn draft_when_filled_in_then_it_is_a_valid_upgrade_file() {
-        let text = draft_of(&[node("n1", "/opt/dss")])
-            .replace("\"file:FILL IN\"", "\"file:/pw\"")
-            .replace("new = \"FILL IN\"", "new = \"/opt/new\"")
-            .replace(
-                "sha256 = \"FILL IN\"",
-                &format!("sha256 = \"{}\"", "a".repeat(64)),
-            );
-        let upgrade = crate::model::upgrade::Upgrade::parse("x", &text).unwrap();
-        assert_eq!(upgrade.databases[0].production.url, "mysql://dss@db1:3306/CARBON");
-    }
-}
+mod tests;

@@ -256,11 +256,7 @@ fn absolute(home: &mut Section<'_>, findings: &mut Findings<'_>, key: &str, exam
     path.trim_end_matches('/').to_owned()
 }
 
-fn distribution(
-    home: &mut Section<'_>,
-    findings: &mut Findings<'_>,
-    key: &str,
-) -> Option<Distribution> {
+fn distribution(home: &mut Section<'_>, findings: &mut Findings<'_>, key: &str) -> Option<Distribution> {
     if !home.has(key) {
         // Asked for all the same, so that the key is known.
         home.section(findings, key);

@@ -8,6 +8,7 @@ use crate::guide::{Order, Sentence};
 /// Kinds of steps that the planner can make of a guide.
 pub const STEP_KINDS: &[&str] = &[
     "inspect",
+    "compare-config",
     "verify-databases",
     "unpack",
     "hold-server",

@@ -43,7 +43,9 @@ impl<'a> Context<'a> {
             node,
             old,
             new: node.home(&inputs.new_home(&node.name)).filter(|home| home.exists),
-            guide: guide.map(|edit| (names(edit), edits::edits_of(inputs, edit, old))).collect(),
+            guide: guide
+                .map(|edit| (names(edit), edits::edits_of(inputs, edit, old)))
+                .collect(),
             site: edits::site_edits(inputs, node),
             productions: productions(inputs, old),
         }
@@ -129,7 +131,10 @@ impl<'a> Context<'a> {
 
 /// The places where a file that the guide edits may lie.
 fn names(edit: &GuideEdit) -> Vec<String> {
-    std::iter::once(&edit.file).chain(&edit.elsewhere).cloned().collect()
+    std::iter::once(&edit.file)
+        .chain(&edit.elsewhere)
+        .cloned()
+        .collect()
 }
 
 /// The production databases, as the upgrade file and the old home name them.

@@ -63,11 +63,27 @@ impl Steps {
         self.steps.len() == 1
     }
 
-    /// The place beneath `to` that lies there as `place` lies beneath `self`.
+    /// The place beneath `to` that lies there as `place` lies beneath `self`. Where both begin with the same elements,
+    /// those that `place` names are meant: `to` need not say which of several.
     #[must_use]
     pub fn rebase(&self, place: &Self, to: &str) -> String {
+        let target = Self::of(to);
+        let mut together = true;
+        let mut path = String::new();
+        for (index, step) in target.steps.iter().enumerate() {
+            let twin = place
+                .steps
+                .get(index)
+                .filter(|twin| index + 1 < self.steps.len() && twin.name == step.name);
+            together = together && twin.is_some();
+            let text = match twin.filter(|_| together && step.predicates.is_empty()) {
+                Some(twin) => &twin.text,
+                None => &step.text,
+            };
+            path = format!("{path}/{text}");
+        }
         let beneath = place.steps.iter().skip(self.steps.len());
-        beneath.fold(to.to_owned(), |path, step| format!("{path}/{}", step.text))
+        beneath.fold(path, |path, step| format!("{path}/{}", step.text))
     }
 
     /// The name of the last element or attribute, without `@`.
@@ -248,6 +264,18 @@ mod tests {
         assert_eq!(from.rebase(&place, "/n/m"), "/n/m/c[2]/@d");
         assert_eq!(from.rebase(&from, "/n/m"), "/n/m");
         assert!(!from.above(&from) && from.leads_to(&from));
+        // Which of several is meant stands in the place only.
+        let (from, place) = (
+            Steps::of("/r/s/d/jndi/old"),
+            Steps::of("/r/s/d[name='X']/jndi/old/p"),
+        );
+        assert_eq!(
+            from.rebase(&place, "/r/s/d/jndi/new"),
+            "/r/s/d[name='X']/jndi/new/p"
+        );
+        let renamed = Steps::of("/r/p[@name='A']");
+        assert_eq!(renamed.rebase(&renamed, "/r/p[@name='B']"), "/r/p[@name='B']");
+        assert_eq!(renamed.rebase(&renamed, "/r/p"), "/r/p");
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl World {
                 driver: "com.mysql.jdbc.Driver".into(),
                 password_alias: None,
             }],
+            user_datasource: Some("jdbc/WSO2CarbonDB".into()),
             ..HomeFacts::default()
         };
         let node = |name: &str, zone: &str| PlanNode {
@@ -623,7 +624,7 @@ fn file_when_malformed_then_refused_unless_a_person_answers() {
 fn node_when_it_could_not_compare_then_refused_and_one_that_is_away_is_not_said_twice() {
     let mut world = World::new(vec![]);
     let n1 = world.nodes[0].name.clone();
-    world.configs.insert(n1.clone(), Err("no such action".into()));
+    world.configs.insert(n1, Err("no such action".into()));
     world.configs.remove(&world.nodes[1].name.clone());
     assert_eq!(world.codes(), ["config-not-compared", "config-not-compared"]);
     world.nodes[1].connected = false;
@@ -767,7 +768,13 @@ fn edit_when_the_new_home_protects_the_place_then_refused_with_the_alias_until_l
             .unwrap();
         crate::planner::edits::edits_of(inputs, edit, None)
     });
-    let merged = resolution.merge(&left.nodes[0].name, &[&SOURCES.to_owned()], guide.clone(), vec![], vec![]);
+    let merged = resolution.merge(
+        &left.nodes[0].name,
+        &[&SOURCES.to_owned()],
+        guide.clone(),
+        vec![],
+        vec![],
+    );
     assert_eq!(merged.len(), guide.len() - 1);
     assert!(merged.iter().all(|edit| edit.path != path));
 }

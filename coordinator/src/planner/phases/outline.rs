@@ -53,8 +53,8 @@ pub fn outline(order: Order) -> Vec<Outline> {
     vec![
         phase(
             "preflight",
-            "look again at nodes and databases, staging empty",
-            &["inspect", "verify-databases"],
+            "look again at nodes, configurations and databases, staging empty",
+            &["inspect", "compare-config", "verify-databases"],
         ),
         phase(
             "prepare",

@@ -134,7 +134,9 @@ fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<ConfigFile> {
         let names: Vec<&String> = std::iter::once(&known.file).chain(&known.elsewhere).collect();
         let guide = std::mem::take(&mut known.edits);
         let changes = taken(&mut changes, &names);
-        known.edits = b.config.merge(&node.name, &names, guide, changes, taken(&mut site, &names));
+        known.edits = b
+            .config
+            .merge(&node.name, &names, guide, changes, taken(&mut site, &names));
     }
     let others: BTreeSet<String> = changes.keys().chain(site.keys()).cloned().collect();
     files.extend(others.into_iter().map(|file| {
@@ -152,5 +154,9 @@ fn config_files(b: &Builder<'_>, node: &PlanNode) -> Vec<ConfigFile> {
 
 /// The edits of a file under any of its names.
 fn taken(edits: &mut BTreeMap<String, Vec<XmlEdit>>, names: &[&String]) -> Vec<XmlEdit> {
-    names.iter().filter_map(|name| edits.remove(*name)).flatten().collect()
+    names
+        .iter()
+        .filter_map(|name| edits.remove(*name))
+        .flatten()
+        .collect()
 }

@@ -16,6 +16,7 @@ use cutover_proto::view::Finding;
 
 use super::upgrades::{attachments, wrong_archives};
 use crate::app::App;
+use crate::guide::Guide;
 use crate::model::upgrade::Upgrade;
 use crate::planner::adhoc::known_id;
 use crate::planner::config::{self, Comparisons};
@@ -70,6 +71,33 @@ impl App {
             (node, comparison)
         };
         Ok(answers.into_iter().map(read).collect())
+    }
+
+    /// The answers that a draft will need. One with gaps that make it no upgrade file yet, such as an archive to be
+    /// named, is compared when it is filled in.
+    pub(super) async fn draft_answers(
+        &self,
+        guide: &Guide,
+        draft: &str,
+        nodes: &[PlanNode],
+        operator: &str,
+    ) -> Result<String, RpcError> {
+        let Ok(upgrade) = Upgrade::parse("draft", draft) else {
+            return Ok(String::new());
+        };
+        let none = BTreeMap::new();
+        let configs = self.compare_configs(&upgrade, &none, nodes, operator).await?;
+        let inputs = Inputs {
+            guide,
+            upgrade: &upgrade,
+            file: "draft",
+            nodes,
+            databases: &BTreeMap::new(),
+            attachments: &none,
+            scripts: &BTreeMap::new(),
+            configs: &configs,
+        };
+        Ok(config::report(&inputs, &config::resolve(&inputs)).answers)
     }
 
     fn inquiry(&self, run: RunId, node: &NodeName, action: NodeAction) -> Command {

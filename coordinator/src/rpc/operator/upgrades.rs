@@ -214,7 +214,11 @@ impl App {
                 "`{selector}` selects no node; `cutover node list` shows them"
             )));
         }
-        let (toml, findings) = crate::model::draft::draft(guide, &selector, &nodes);
+        let (mut toml, findings) = crate::model::draft::draft(guide, &selector, &nodes);
+        let answers = self.draft_answers(guide, &toml, &nodes, operator).await?;
+        if !answers.is_empty() {
+            toml = crate::model::draft::with_answers(&toml, &answers);
+        }
         Ok(pb::InitUpgradeResponse {
             toml,
             findings: Some(document("findings/1", &findings)),
