@@ -112,6 +112,25 @@ pub struct FenceProof {
     pub prepared: Vec<Session>,
 }
 
+/// What a look at the fence shows, without a password of the application.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FenceState {
+    /// What of the fence is not up, a sentence each.
+    pub gaps: Vec<String>,
+    /// Sessions on the database that are not Cutover's.
+    pub remaining: Vec<Session>,
+    /// Prepared and XA transactions.
+    pub prepared: Vec<Session>,
+}
+
+impl FenceState {
+    /// Whether the fence is up and nobody but Cutover can change the database.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.gaps.is_empty() && self.remaining.is_empty() && self.prepared.is_empty()
+    }
+}
+
 impl FenceProof {
     /// Whether nobody but Cutover can change the database.
     #[must_use]
@@ -173,8 +192,7 @@ impl FencePlan {
         Ok(FenceReport { ended: applied? })
     }
 
-    /// What of the fence is not up, a sentence each; empty when all of it is. For the checks in between, which
-    /// need no password of the application.
+    /// What of the fence is not up, a sentence each; empty when all of it is.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -187,6 +205,20 @@ impl FencePlan {
         };
         connection.close().await;
         gaps
+    }
+
+    /// Looks again, right before the snapshot and before the switch: is the fence up, and who is connected.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn state(&self, target: &Target, own: &OwnSessions) -> Result<FenceState, DatabaseError> {
+        let gaps = self.gaps(target).await?;
+        let (remaining, prepared) = prove::connected(self, target, own).await?;
+        Ok(FenceState {
+            gaps,
+            remaining,
+            prepared,
+        })
     }
 
     /// Tries to connect as the application, which must be refused because of the fence, and lists who is left.

@@ -201,7 +201,7 @@ impl Place {
         })
     }
 
-    pub(crate) fn create(&self) -> String {
+    fn create(&self) -> String {
         let table = &self.table;
         let (ascii, long, tail) = match self.engine {
             Engine::MySql => (
@@ -217,6 +217,28 @@ impl Place {
              variables {long}, last_insert_id DECIMAL(20, 0), row_count BIGINT NOT NULL, millis BIGINT NOT NULL, \
              warnings {long}, decided_by {long}, PRIMARY KEY (script_sha256, statement_number)){tail}"
         )
+    }
+
+    /// Makes the table, or gives one that an earlier version of Cutover left behind what it lacks.
+    pub(crate) async fn ensure(&self, connection: &mut Connection) -> Result<(), DatabaseError> {
+        connection.execute(ACTION, &self.create()).await?;
+        let here = match self.engine {
+            Engine::MySql => "table_schema = DATABASE()",
+            Engine::Postgres => "table_schema = current_schema()",
+        };
+        let known = format!(
+            "SELECT 1 FROM information_schema.columns WHERE {here} AND table_name = '{TABLE}' \
+             AND column_name = 'decided_by'"
+        );
+        if connection.scalar(ACTION, &known).await?.is_none() {
+            let kind = match self.engine {
+                Engine::MySql => "LONGTEXT",
+                Engine::Postgres => "TEXT",
+            };
+            let add = format!("ALTER TABLE {} ADD COLUMN decided_by {kind}", self.table);
+            connection.execute(ACTION, &add).await?;
+        }
+        Ok(())
     }
 
     /// Writes a row, replacing one of the same statement.

@@ -30,7 +30,7 @@ pub use checkpoint::{CheckResult, Checkpoint, RowCounts, RowRule, Verdict, check
 pub use difference::{Aspect, Difference, schema_difference};
 pub use error::{DatabaseError, Kind};
 pub use facts::{DatabaseFacts, Flavour, ServerIdentity, facts};
-pub use fence::{FencePlan, FenceProof, FenceReport};
+pub use fence::{FencePlan, FenceProof, FenceReport, FenceState};
 pub use handover::hand_over;
 pub use hazard::{Harm, Hazard, hazards};
 pub use journal::{JournalRecord, JournalSink, JournalState, forget_journal, journal_begun};

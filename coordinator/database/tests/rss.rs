@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "rss/catalog.rs"]
+mod catalog;
+#[path = "rss/rows.rs"]
+mod rows;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use catalog::{MYSQL_CATALOG, POSTGRES_CATALOG};
 use cutover_database::script::ScriptErrorKind;
 use cutover_database::{
     JournalRecord, JournalSink, OwnSessions, RunOptions, ScriptError, ScriptReport, Target, forget_journal,
@@ -15,161 +21,9 @@ use cutover_database::{
 use cutover_sqlscript::{Dialect, Rule, Script, Severity, lint, split};
 use cutover_testdb::{MariaDb, Postgres};
 use futures::future::BoxFuture;
+use rows::{KEPT, MADE, PRIVILEGE_NAMES, PRIVILEGES, ROWS};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
-
-/// Rows of 1.0.3, in SQL that both engines take: three servers of the product's own and two of a tenant's; users
-/// of the product's servers once per server, one of them of a server that is gone.
-const ROWS: &str = "
-INSERT INTO RM_SERVER_INSTANCE (ID, NAME, SERVER_URL, DBMS_TYPE, INSTANCE_TYPE, SERVER_CATEGORY, ADMIN_USERNAME,
-    ADMIN_PASSWORD, TENANT_ID) VALUES
-    (2, 'RSS1', 'jdbc:mysql://one:3306', 'MYSQL', 'WSO2_RSS', 'LOCAL', 'root', 'x', -1234),
-    (3, 'RSS2', 'jdbc:mysql://two:3306', 'MYSQL', 'WSO2_RSS', 'LOCAL', 'root', 'x', -1234),
-    (5, 'RSS3', 'jdbc:mysql://three:3306', 'MYSQL', 'WSO2_RSS', 'RDS', 'root', 'x', -1234),
-    (8, 'own', 'jdbc:mysql://own:3306', 'MYSQL', 'USER_DEFINED', 'LOCAL', NULL, NULL, 1),
-    (9, 'own', 'jdbc:mysql://other:3306', 'MYSQL', 'USER_DEFINED', 'LOCAL', 'admin', 'y', 2);
-INSERT INTO RM_DATABASE (ID, NAME, RSS_INSTANCE_ID, TYPE, TENANT_ID) VALUES
-    (1, 'shop_one', 2, 'WSO2_RSS', 1), (4, 'blog_one', 5, 'WSO2_RSS', 1), (6, 'shop_one', 3, 'WSO2_RSS', 2),
-    (7, 'private', 8, 'USER_DEFINED', 1), (11, 'empty', 2, 'WSO2_RSS', 1);
-INSERT INTO RM_DATABASE_USER (ID, USERNAME, RSS_INSTANCE_ID, TYPE, TENANT_ID) VALUES
-    (10, 'jane_one', 2, 'WSO2_RSS', 1), (11, 'jane_one', 3, 'WSO2_RSS', 1), (12, 'jane_one', 5, 'WSO2_RSS', 1),
-    (13, 'jane_one', 3, 'WSO2_RSS', 2), (21, 'john_one', 5, 'WSO2_RSS', 1), (20, 'john_one', 2, 'WSO2_RSS', 1),
-    (30, 'mine', 8, 'USER_DEFINED', 1), (31, 'left', 77, 'USER_DEFINED', 1);
-INSERT INTO RM_USER_DATABASE_ENTRY (ID, DATABASE_USER_ID, DATABASE_ID) VALUES
-    (1, 10, 1), (2, 12, 4), (3, 13, 6), (5, 21, 4), (6, 20, 1), (9, 30, 7);
-INSERT INTO RM_SYSTEM_DATABASE_COUNT (COUNT) VALUES (4);
-INSERT INTO RM_DB_PRIVILEGE_TEMPLATE (ID, NAME, TENANT_ID) VALUES (1, 'all', 1), (2, 'all', 2), (4, 'read', 1);
-";
-
-/// Tables with one column per privilege, their first columns and the rows those are filled with.
-const PRIVILEGES: [(&str, &str, &[&str]); 2] = [
-    (
-        "RM_USER_DATABASE_PRIVILEGE",
-        "ID, USER_DATABASE_ENTRY_ID",
-        &["1, 1", "2, 2", "4, 3", "5, 5", "6, 6", "8, 9"],
-    ),
-    (
-        "RM_DB_PRIVILEGE_TEMPLATE_ENTRY",
-        "ID, TEMPLATE_ID",
-        &["1, 1", "3, 2", "4, 4"],
-    ),
-];
-
-const PRIVILEGE_NAMES: &str = "SELECT INSERT UPDATE DELETE CREATE DROP GRANT REFERENCES INDEX ALTER \
-     CREATE_TMP_TABLE LOCK_TABLES CREATE_VIEW SHOW_VIEW CREATE_ROUTINE ALTER_ROUTINE EXECUTE EVENT TRIGGER";
-
-/// What the rows say in both versions.
-const KEPT: [(&str, &str); 7] = [
-    (
-        "servers",
-        "SELECT ID, NAME, SERVER_URL, DBMS_TYPE, REPLACE(INSTANCE_TYPE, 'WSO2_RSS', 'SYSTEM'), SERVER_CATEGORY, \
-         COALESCE(ADMIN_USERNAME, '-'), COALESCE(ADMIN_PASSWORD, '-'), TENANT_ID FROM RM_SERVER_INSTANCE ORDER BY 1",
-    ),
-    (
-        "databases",
-        "SELECT ID, NAME, RSS_INSTANCE_ID, REPLACE(TYPE, 'WSO2_RSS', 'SYSTEM'), TENANT_ID FROM RM_DATABASE ORDER BY 1",
-    ),
-    (
-        "users",
-        "SELECT DISTINCT USERNAME, REPLACE(TYPE, 'WSO2_RSS', 'SYSTEM'), TENANT_ID FROM RM_DATABASE_USER ORDER BY 1, 3",
-    ),
-    (
-        "entries",
-        "SELECT E.ID, U.USERNAME, U.TENANT_ID, E.DATABASE_ID FROM RM_USER_DATABASE_ENTRY E \
-         JOIN RM_DATABASE_USER U ON U.ID = E.DATABASE_USER_ID ORDER BY 1",
-    ),
-    (
-        "privileges",
-        "SELECT ID, USER_DATABASE_ENTRY_ID, {PRIVILEGES} FROM RM_USER_DATABASE_PRIVILEGE ORDER BY 1",
-    ),
-    (
-        "templates",
-        "SELECT ID, NAME, TENANT_ID FROM RM_DB_PRIVILEGE_TEMPLATE ORDER BY 1",
-    ),
-    (
-        "template entries",
-        "SELECT ID, TEMPLATE_ID, {PRIVILEGES} FROM RM_DB_PRIVILEGE_TEMPLATE_ENTRY ORDER BY 1",
-    ),
-];
-
-/// What the migration makes of the rows, the same on both engines.
-const MADE: [(&str, &str); 6] = [
-    ("SELECT ID, NAME FROM RM_ENVIRONMENT", "1\tDEFAULT"),
-    (
-        "SELECT DISTINCT ENVIRONMENT_ID, INSTANCE_TYPE FROM RM_SERVER_INSTANCE ORDER BY 2",
-        "1\tSYSTEM\n1\tUSER_DEFINED",
-    ),
-    (
-        "SELECT ID, USERNAME, ENVIRONMENT_ID, TYPE, TENANT_ID FROM RM_DATABASE_USER ORDER BY 1",
-        "10\tjane_one\t1\tSYSTEM\t1\n13\tjane_one\t1\tSYSTEM\t2\n20\tjohn_one\t1\tSYSTEM\t1\n\
-         30\tmine\t1\tUSER_DEFINED\t1\n31\tleft\t1\tUSER_DEFINED\t1",
-    ),
-    (
-        "SELECT DATABASE_USER_ID, RSS_INSTANCE_ID FROM RM_USER_INSTANCE_ENTRY ORDER BY 1, 2",
-        "10\t2\n10\t3\n10\t5\n13\t3\n20\t2\n20\t5\n30\t8",
-    ),
-    (
-        "SELECT ID, ENVIRONMENT_ID, COUNT FROM RM_SYSTEM_DATABASE_COUNT",
-        "1\t1\t4",
-    ),
-    (
-        "SELECT ID, ENVIRONMENT_ID FROM RM_DB_PRIVILEGE_TEMPLATE ORDER BY 1",
-        "1\t1\n2\t1\n4\t1",
-    ),
-];
-
-const MYSQL_CATALOG: [(&str, &str); 5] = [
-    (
-        "tables",
-        "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION, AUTO_INCREMENT FROM information_schema.TABLES \
-         WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1",
-    ),
-    (
-        "columns",
-        "SELECT TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE, COLLATION_NAME, IS_NULLABLE, COLUMN_DEFAULT, \
-         COLUMN_KEY, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1, 2",
-    ),
-    (
-        "indexes",
-        "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, NON_UNIQUE, SUB_PART, INDEX_TYPE \
-         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() ORDER BY 1, 2, 3",
-    ),
-    (
-        "constraints",
-        "SELECT TABLE_NAME, CONSTRAINT_NAME, CONSTRAINT_TYPE FROM information_schema.TABLE_CONSTRAINTS \
-         WHERE CONSTRAINT_SCHEMA = DATABASE() ORDER BY 1, 2",
-    ),
-    (
-        "foreign keys",
-        "SELECT K.TABLE_NAME, K.CONSTRAINT_NAME, K.ORDINAL_POSITION, K.COLUMN_NAME, K.REFERENCED_TABLE_NAME, \
-         K.REFERENCED_COLUMN_NAME, R.UPDATE_RULE, R.DELETE_RULE, R.UNIQUE_CONSTRAINT_NAME \
-         FROM information_schema.KEY_COLUMN_USAGE K JOIN information_schema.REFERENTIAL_CONSTRAINTS R \
-         ON R.CONSTRAINT_SCHEMA = K.CONSTRAINT_SCHEMA AND R.TABLE_NAME = K.TABLE_NAME \
-         AND R.CONSTRAINT_NAME = K.CONSTRAINT_NAME WHERE K.CONSTRAINT_SCHEMA = DATABASE() ORDER BY 1, 2, 3",
-    ),
-];
-
-/// Everything but the order of columns, which PostgreSQL cannot change.
-const POSTGRES_CATALOG: [(&str, &str); 4] = [
-    (
-        "columns",
-        "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default \
-         FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2",
-    ),
-    (
-        "constraints",
-        "SELECT conrelid::regclass::text, conname, contype, condeferrable, pg_get_constraintdef(oid) \
-         FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2",
-    ),
-    (
-        "indexes",
-        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
-    ),
-    (
-        "relations",
-        "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
-    ),
-];
 
 /// How a site may have numbered the ids of a PostgreSQL schema that it had to write itself.
 #[derive(Debug, Clone, Copy)]
@@ -252,7 +106,7 @@ fn target(url: &str, password: &str) -> Target {
 }
 
 /// `ROWS`, and privileges no two rows of which are alike.
-fn rows() -> String {
+fn all_rows() -> String {
     let mut sql = ROWS.to_owned();
     for (table, keys, rows) in PRIVILEGES {
         for (number, row) in rows.iter().enumerate() {
@@ -341,7 +195,7 @@ fn prepare_mysql(server: &MariaDb, corpus: &Path) {
         server.sql("", &sql).unwrap();
         server.load_file(database, &corpus.join(schema)).unwrap();
     }
-    server.sql("rss", &rows()).unwrap();
+    server.sql("rss", &all_rows()).unwrap();
 }
 
 /// The schema of 1.0.3 as a site would have taken it to PostgreSQL from the vendor's MySQL one.
@@ -385,7 +239,7 @@ fn postgres(corpus: &Path, numbering: Numbering) -> Postgres {
     server.load_file("fresh", &new).unwrap();
     let old = std::fs::read_to_string(corpus.join("ss-1.0.3/dbscripts/mysql/wso2_rss_mysql.sql")).unwrap();
     server.sql("rss", &old_postgres_schema(&old, numbering)).unwrap();
-    server.sql("rss", &rows()).unwrap();
+    server.sql("rss", &all_rows()).unwrap();
     server
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{FencePlan, FenceProof, end};
 use crate::connection::Connection;
 use crate::error::{DatabaseError, Kind};
-use crate::sessions::{OwnSessions, look};
+use crate::sessions::{OwnSessions, Session, look};
 use crate::target::{Engine, Target};
 
 const ACTION: &str = "prove the fence";
@@ -30,8 +30,8 @@ pub(super) async fn prove(
         ));
     }
     let code = refusal(application).await?;
-    let gaps = plan.gaps(target).await?;
-    if let Some(gap) = gaps.first() {
+    let state = plan.state(target, own).await?;
+    if let Some(gap) = state.gaps.first() {
         return Err(DatabaseError::new(
             Kind::Integrity,
             ACTION,
@@ -40,6 +40,20 @@ pub(super) async fn prove(
             "put the fence up again, and find out who took it down",
         ));
     }
+    Ok(FenceProof {
+        account: application.user.clone(),
+        code,
+        remaining: state.remaining,
+        prepared: state.prepared,
+    })
+}
+
+/// Sessions that are not ours, and prepared transactions.
+pub(super) async fn connected(
+    plan: &FencePlan,
+    target: &Target,
+    own: &OwnSessions,
+) -> Result<(Vec<Session>, Vec<Session>), DatabaseError> {
     let mut connection = Connection::open(target).await?;
     let listed = look(&mut connection, own, &plan.accounts).await;
     let intruders = end::application(&mut connection, plan, own).await;
@@ -48,12 +62,7 @@ pub(super) async fn prove(
     // Sessions of an account that may go on working elsewhere are no concern here.
     let intruders = intruders?;
     remaining.retain(|session| !plan.accounts.contains(&session.user) || intruders.contains(session));
-    Ok(FenceProof {
-        account: application.user.clone(),
-        code,
-        remaining,
-        prepared,
-    })
+    Ok((remaining, prepared))
 }
 
 /// The code with which the application was refused because of the fence.

@@ -21,10 +21,7 @@ pub(super) async fn run(run: &Run<'_>, connection: &mut Connection) -> Result<Sc
         .await
         .map_err(told)?;
     let journal = Place::find(connection).await.map_err(told)?;
-    connection
-        .execute("create the journal", &journal.create())
-        .await
-        .map_err(told)?;
+    journal.ensure(connection).await.map_err(told)?;
     let script = run.script();
     let (entries, ended) = journal.read(connection, &script.sha256).await.map_err(told)?;
     run.require_same_history(&entries)?;

@@ -48,10 +48,7 @@ pub(super) async fn run(run: &Run<'_>, connection: &mut Connection) -> Result<Sc
         .execute("begin the script", "BEGIN")
         .await
         .map_err(told)?;
-    connection
-        .execute("create the journal", &journal.create())
-        .await
-        .map_err(told)?;
+    journal.ensure(connection).await.map_err(told)?;
     let (entries, ended) = journal
         .read(connection, &run.script().sha256)
         .await

@@ -1,6 +1,9 @@
 use std::path::Path;
 
-use cutover_database::{CatalogError, Kind, Target, Tools, backup, catalog};
+use cutover_database::{
+    BackupReceipt, CatalogError, Checkpoint, Engine, Kind, RowCounts, Target, Tools, Verdict, backup,
+    catalog, check_with,
+};
 use cutover_testdb::{MariaDb, Postgres};
 
 use crate::support::Server;
@@ -45,6 +48,7 @@ async fn whole_life(server: &impl Server, empty: &str) {
     );
     assert!(listed.iter().all(|entry| entry.problem.is_none()), "{listed:?}");
 
+    before_and_after(server, &first).await;
     // Moved elsewhere, with nothing but the two files.
     let vault = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
@@ -70,6 +74,28 @@ async fn whole_life(server: &impl Server, empty: &str) {
     );
     let stray = catalog::verify(&target, &vault.path().join("stray.sql"), "x", &tools, &quiet).await;
     assert!(matches!(stray.unwrap_err(), CatalogError::NoReceipt(_)));
+}
+
+/// The rows of a receipt are what a dropped table is told by.
+async fn before_and_after(server: &impl Server, receipt: &BackupReceipt) {
+    // MariaDB tells names apart by case.
+    let table = match server.target("prod").engine {
+        Engine::MySql => "t",
+        Engine::Postgres => "T",
+    };
+    let point = [Checkpoint::NotDropped {
+        table: table.into(),
+        at_least_rows: None,
+        at_least_rows_of_production: true,
+        explain: String::new(),
+    }];
+    let before = RowCounts::from(receipt);
+    let target = server.target("prod");
+    let verdict = check_with(&target, &point, Some(&before)).await.unwrap();
+    assert_eq!(
+        (verdict[0].verdict, verdict[0].expected.as_str()),
+        (Verdict::Pass, "at least 2 rows")
+    );
 }
 
 async fn restored(server: &impl Server, file: &Path, tools: &Tools, empty: &str) {

@@ -355,3 +355,30 @@ async fn repair_when_a_row_cannot_be_decided_then_left_and_named() {
     let refused = repair(&target, &points().remove(0), &options).await.unwrap_err();
     assert_eq!(refused.kind(), cutover_database::Kind::Refused);
 }
+
+#[test]
+fn checkpoint_when_read_from_a_guide_then_what_is_left_out_has_its_default() {
+    let read = |text: &str| serde_json::from_str::<Checkpoint>(text);
+    assert_eq!(
+        read(r#"{"kind": "sequences"}"#).unwrap(),
+        Checkpoint::Sequences {
+            warn_only: false,
+            explain: String::new()
+        }
+    );
+    let dropped = read(r#"{"kind": "not_dropped", "table": "REG_LOG", "at_least_rows_of_production": true}"#);
+    assert!(matches!(
+        dropped.unwrap(),
+        Checkpoint::NotDropped {
+            at_least_rows: None,
+            ..
+        }
+    ));
+    let orphans = r#"{"kind": "orphans", "table": "a", "column": "b", "of_table": "c", "of_column": "d", "except": [-1234]}"#;
+    assert!(matches!(
+        read(orphans).unwrap(),
+        Checkpoint::Orphans { warn_only: false, .. }
+    ));
+    assert!(read(r#"{"kind": "foreign_keys"}"#).is_ok() && read(r#"{"kind": "tenant_domains"}"#).is_ok());
+    assert!(read(r#"{"kind": "sequences", "tabel": "x"}"#).is_err());
+}

@@ -95,6 +95,10 @@ async fn whole_way(server: &impl Server, admin: &Target, application: &Target, s
     let open = plan.prove(admin, application, &own).await.unwrap_err();
     assert_eq!(open.kind(), Kind::Integrity, "{open}");
 
+    // Killed before anything was put up: there is nothing to undo.
+    plan.lift(admin).await.unwrap();
+    assert_eq!(lines(server, state), before);
+
     let pool = Pool::start(application).await;
     let report = plan.apply(admin, &own).await.unwrap();
     assert!(!report.ended.is_empty(), "{report:?}");
@@ -107,6 +111,7 @@ async fn whole_way(server: &impl Server, admin: &Target, application: &Target, s
     for _ in 0..2 {
         let proof = plan.prove(admin, application, &own).await.unwrap();
         assert!(proof.is_alone(), "{proof:?}");
+        assert!(plan.state(admin, &own).await.unwrap().holds());
         assert_eq!(plan.apply(admin, &own).await.unwrap().ended, []);
     }
     assert_eq!(
@@ -186,6 +191,12 @@ async fn mariadb_fence_when_the_account_serves_another_database_then_that_one_st
     let plan = FencePlan::prepare(&admin, &accounts(&["wso2"])).await.unwrap();
     assert!(
         plan.warnings.iter().any(|text| text.contains("`other`")),
+        "{plan:?}"
+    );
+    server.run("", "GRANT SELECT ON *.* TO wso2");
+    let plan = FencePlan::prepare(&admin, &accounts(&["wso2"])).await.unwrap();
+    assert!(
+        plan.warnings.iter().any(|text| text.contains("whole server")),
         "{plan:?}"
     );
 }
@@ -352,6 +363,12 @@ async fn postgres_fence_when_the_role_serves_another_database_then_that_one_stay
     server.run("carbon", "GRANT CONNECT ON DATABASE carbon TO wso2");
     assert_eq!(plan.gaps(&admin).await.unwrap().len(), 1);
     let sneaked = application.postgres().await.unwrap();
+    let state = plan.state(&admin, &own).await.unwrap();
+    assert_eq!(
+        (state.gaps.len(), state.remaining.len(), state.holds()),
+        (1, 1, false),
+        "{state:?}"
+    );
     let error = plan.prove(&admin, &application, &own).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Integrity, "{error}");
     assert_eq!(plan.apply(&admin, &own).await.unwrap().ended.len(), 1);

@@ -256,3 +256,41 @@ async fn postgres_override_when_given_then_obeyed_in_the_one_transaction() {
     let error = run(&target, &script, &sink, &orders[..2]).await.unwrap_err();
     assert_eq!(error.kind, ScriptErrorKind::HistoryChanged, "{error}");
 }
+
+#[tokio::test]
+async fn journal_when_an_earlier_version_left_it_then_it_gets_what_it_lacks() {
+    let maria = MariaDb::start().unwrap();
+    let postgres = Postgres::start().unwrap();
+    maria.create_database("carbon").unwrap();
+    postgres.create_database("carbon").unwrap();
+    let old = "CREATE TABLE cutover_journal (script_sha256 VARCHAR(64) NOT NULL, statement_number INTEGER NOT NULL, \
+               statement_sha256 VARCHAR(64) NOT NULL, state VARCHAR(16) NOT NULL, fingerprint VARCHAR(64), \
+               variables TEXT, last_insert_id DECIMAL(20, 0), row_count BIGINT NOT NULL, millis BIGINT NOT NULL, \
+               warnings TEXT, PRIMARY KEY (script_sha256, statement_number))";
+    maria.run("carbon", old);
+    postgres.run("carbon", old);
+    for (target, dialect) in [
+        (maria.target("carbon"), Dialect::MySql),
+        (postgres.target("carbon"), Dialect::Postgres),
+    ] {
+        let script = split("CREATE TABLE a (i INT);", dialect).unwrap();
+        run(&target, &script, &Sink::default(), &[]).await.unwrap();
+    }
+}
+
+#[test]
+fn override_when_read_from_a_file_then_its_action_is_a_word_or_a_replacement() {
+    let read = |action: &str| {
+        let text = format!(
+            r#"{{"script": "m.sql", "statement": 1, "statement_sha256": "ab", "action": {action}, "reason": "r"}}"#
+        );
+        serde_json::from_str::<Override>(&text).map(|order| order.action)
+    };
+    assert_eq!(read(r#""skip""#).unwrap(), OverrideAction::Skip);
+    assert_eq!(read(r#""done_by_hand""#).unwrap(), OverrideAction::DoneByHand);
+    assert_eq!(
+        read(r#"{"replace": "SELECT 1"}"#).unwrap(),
+        OverrideAction::Replace("SELECT 1".into())
+    );
+    assert!(read(r#""ignore""#).is_err());
+}

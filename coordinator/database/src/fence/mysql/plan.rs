@@ -166,6 +166,11 @@ async fn one(
     } else {
         format!("unlock the account `{user}`@`{host}`")
     });
+    if parsed.iter().any(grants::Grant::is_global) && !was_locked {
+        plan.warnings.push(format!(
+            "`{user}`@`{host}` has rights on the whole server: it is locked out of everything on it"
+        ));
+    }
     if !others.is_empty() && !was_locked {
         plan.warnings.push(format!(
             "`{user}`@`{host}` also serves {}: it is locked out of them as well, because its rights on `{database}` cannot be taken alone",
