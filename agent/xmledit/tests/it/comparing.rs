@@ -3,6 +3,7 @@
 use crate::corpus;
 use crate::support::path;
 use cutover_xmledit::{Difference, DifferenceKind, Document, Kept};
+use proptest::prelude::*;
 use test_case::test_case;
 
 fn document(text: &str) -> Document {
@@ -161,5 +162,100 @@ fn every_file_of_the_corpus_differs_not_from_itself_and_each_value_changed_is_fo
                 assert!(found.len() <= 2, "{found:#?}");
             }
         }
+    }
+}
+
+/// A tree in which siblings have names of their own.
+#[derive(Debug, Clone)]
+struct Node {
+    value: Option<String>,
+    mark: Option<String>,
+    children: std::collections::BTreeMap<u8, Node>,
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let leaf = (
+        proptest::option::of("[ -%'-;=?-~]{0,4}"),
+        proptest::option::of("[a-z]{0,3}"),
+    );
+    let leaf = leaf.prop_map(|(value, mark)| Node {
+        value,
+        mark,
+        children: Default::default(),
+    });
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        (
+            proptest::option::of("[a-z]{0,3}"),
+            proptest::collection::btree_map(0..5_u8, inner, 0..4),
+        )
+            .prop_map(|(mark, children)| Node {
+                value: None,
+                mark,
+                children,
+            })
+    })
+}
+
+fn written(node: &Node, name: &str, reversed: bool) -> String {
+    let mark = node.mark.iter().map(|mark| format!(" mark='{mark}'"));
+    let tag = format!(
+        "<{}{}{}",
+        if name.is_empty() { "top" } else { "e" },
+        name,
+        mark.collect::<String>()
+    );
+    let mut children: Vec<String> = node
+        .children
+        .iter()
+        .map(|(id, child)| format!("\n{}", written(child, &format!(" name='{id}'"), reversed)))
+        .collect();
+    if reversed {
+        children.reverse();
+    }
+    let content = children.concat() + node.value.as_deref().unwrap_or_default();
+    let end = if name.is_empty() { "top" } else { "e" };
+    format!("{tag}>{content}</{end}>")
+}
+
+proptest! {
+    #[test]
+    fn order_says_nothing(node in node()) {
+        let (one, other) = (document(&written(&node, "", false)), document(&written(&node, "", true)));
+        prop_assert_eq!(one.differences(&other), []);
+    }
+
+    #[test]
+    fn carrying_every_difference_makes_the_base_say_what_the_site_says(site in node(), base in node()) {
+        let site = document(&written(&site, "", false));
+        let mut target = document(&written(&base, "", true));
+        let base = target.clone();
+        let differences = site.differences(&base);
+        let value = |kept: &Option<Kept>| match kept {
+            Some(Kept::Plain(value)) => value.clone(),
+            other => panic!("{other:?}"),
+        };
+        let mut blocked = false;
+        for difference in &differences {
+            let edited = match difference.kind {
+                DifferenceKind::Changed => target.set(difference.base_path.as_ref().unwrap(), &value(&difference.value)),
+                DifferenceKind::Added => target.ensure(&difference.path, &value(&difference.value)),
+                DifferenceKind::AddedElement => target.insert_copy(&difference.path, &site, &difference.path),
+                DifferenceKind::Removed => continue,
+            };
+            // What held text in the one and holds elements in the other can't be carried, and says so.
+            blocked |= edited.is_err();
+        }
+        if !blocked {
+            let left = site.differences(&target);
+            let removed = left.iter().all(|difference| difference.kind == DifferenceKind::Removed);
+            prop_assert!(removed, "{left:#?}\n{differences:#?}");
+        }
+        let removed = |difference: &&Difference| difference.kind == DifferenceKind::Removed;
+        let mixed = differences.iter().filter(removed).any(|gone| {
+            let text = gone.base.is_some() && gone.path.attribute_name().is_none();
+            let above = gone.path.parent();
+            text || differences.iter().any(|other| other.kind == DifferenceKind::Added && Some(&other.path) == above.as_ref())
+        });
+        prop_assert!(mixed || !blocked, "{differences:#?}");
     }
 }
