@@ -16,7 +16,7 @@ pub struct Override {
     pub script: String,
     /// The statement, from 1, as `cutover sql split` shows it.
     pub statement: u32,
-    /// SHA-256 of the statement, as `cutover sql split` shows it.
+    /// SHA-256 of the statement, or at least the first 12 digits of it, as `cutover sql split` shows them.
     pub statement_sha256: String,
     /// What to do with it.
     pub action: OverrideAction,
@@ -84,7 +84,7 @@ impl Override {
             },
             by: self.decided_by.clone(),
             reason: self.reason.clone(),
-            statement_sha256: self.statement_sha256.to_ascii_lowercase(),
+            statement_sha256: self.statement_sha256.clone(),
         }
     }
 
@@ -123,7 +123,11 @@ impl Orders {
                 }
                 OverrideAction::Skip | OverrideAction::DoneByHand => script.pass_over(index),
             }
-            if orders.insert(index, order.clone()).is_some() {
+            let whole = Override {
+                statement_sha256: statement.sha256.clone(),
+                ..order.clone()
+            };
+            if orders.insert(index, whole).is_some() {
                 return Err(refuse(
                     reporter,
                     order,
@@ -201,12 +205,19 @@ fn find<'s>(reporter: &Reporter<'s>, order: &Override) -> Result<&'s Statement, 
             "the script has no statement of that number",
             "count from 1, as `cutover sql split` shows the statements",
         ),
-        Some(statement) if !statement.sha256.eq_ignore_ascii_case(&order.statement_sha256) => refused(
+        Some(statement) if !fits(&statement.sha256, &order.statement_sha256) => refused(
             "the statement is not the one that it was decided for: its SHA-256 differs",
             "look at the script again, and decide again",
         ),
         Some(statement) => Ok(statement),
     }
+}
+
+/// With the statement's number beside it, so many digits leave no doubt.
+const DIGITS: usize = 12;
+
+fn fits(sha256: &str, given: &str) -> bool {
+    given.len() >= DIGITS && sha256.starts_with(&given.to_ascii_lowercase())
 }
 
 fn one_statement(reporter: &Reporter<'_>, order: &Override, sql: &str) -> Result<Statement, ScriptError> {

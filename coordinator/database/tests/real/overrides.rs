@@ -205,7 +205,18 @@ async fn override_when_it_does_not_fit_the_script_then_refused_before_the_first_
     let twice = [good.clone(), good.clone()];
     assert!(run(&target, &script, &Sink::default(), &twice).await.is_err());
     assert_eq!(server.run("carbon", "SHOW TABLES"), "");
+    let short = good.statement_sha256[..11].to_owned();
+    let doubtful = Override {
+        statement_sha256: short,
+        ..good.clone()
+    };
+    assert!(
+        run(&target, &script, &Sink::default(), &[doubtful])
+            .await
+            .is_err()
+    );
     let by_hash = Override {
+        statement_sha256: good.statement_sha256[..12].to_ascii_uppercase(),
         script: script.sha256.clone(),
         ..good
     };
