@@ -123,6 +123,11 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         } else {
             vec![1]
         },
+        rss: if name.contains("metadata") {
+            cutover_database::RssLevel::At103
+        } else {
+            cutover_database::RssLevel::None
+        },
         bytes: 1 << 20,
         findings: vec![],
     };
@@ -153,6 +158,8 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         script("mysql-migration.sql", "UM_DOMAIN"),
         script("carbon-4.1-to-4.2-user-store.postgres.sql", "UM_DOMAIN"),
         script("ss-1.0.3-to-1.1.0-rss.mysql.sql", "RM_ENVIRONMENT"),
+        script("ss-1.1.0-rss-ids.mysql.sql", "RM_ENVIRONMENT"),
+        script("ss-1.1.0-rss-ids.postgres.sql", "RM_ENVIRONMENT"),
         script("ss-1.0.3-to-1.1.0-rss.postgres.sql", "RM_ENVIRONMENT"),
     ]
     .into();
