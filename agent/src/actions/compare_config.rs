@@ -111,12 +111,14 @@ async fn shipped(task: &Task, blob: &BlobRef, keep: Keep) -> Result<Shipped, Ste
             },
             max_bytes: CONF_MAX,
             cancel,
-        })
-        .map_err(|error| unreadable(&name, &error))?;
+        });
         if keep == Keep::No {
             durable::remove(&zip).map_err(|error| fault::io("remove", &zip, &error))?;
         }
-        let files = peeked.files.into_iter();
+        let files = peeked
+            .map_err(|error| unreadable(&name, &error))?
+            .files
+            .into_iter();
         Ok(files.map(|(path, content)| (path.to_string(), content)).collect())
     })
     .await

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod carrying;
 mod command_line;
 mod configs;
 mod coordinator;
