@@ -49,6 +49,8 @@ pub struct Upgrade {
     pub carry: Option<Vec<String>>,
     /// Patterns of files that are taken from the old home although the new version ships them.
     pub overwrite: Vec<String>,
+    /// Data sources on a node's own embedded database, which stays behind.
+    pub leave: Vec<String>,
     /// Tenants that never had a directory.
     pub without_directory: BTreeSet<i64>,
     /// Values of the site.
@@ -161,6 +163,7 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         copy_tenants: copy.flag(findings, "tenants"),
         carry: copy.texts(findings, "carry"),
         overwrite: copying::overwrite(&mut copy, findings),
+        leave: copy.texts(findings, "leave").unwrap_or_default(),
         without_directory: copying::without_directory(&mut copy, findings),
         configs: configs(top, findings),
         decisions: decide::decisions(top, findings),

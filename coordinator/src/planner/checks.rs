@@ -32,6 +32,7 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
     }
     findings.extend(homes::mixed(inputs));
     findings.extend(databases::twice(inputs));
+    findings.extend(databases::idle_answers(inputs));
     findings.extend(tenants::check(inputs));
     findings.extend(repairs::check(inputs));
     findings

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
 use cutover_proto::view::{Finding, Severity};
 
-use crate::guide::Role;
 use crate::model::jdbc;
 use crate::model::upgrade::UpgradeDatabase;
 use crate::planner::{Inputs, PlanNode, error, finding, roles};
@@ -32,7 +31,7 @@ pub(super) fn of_node(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             &main.url,
         ));
     }
-    findings.extend(left_out(node, home, &covered));
+    findings.extend(left_out(inputs, node, home, &covered));
     findings
 }
 
@@ -74,8 +73,34 @@ fn secret_in_url(node: &PlanNode, home: &HomeFacts, source: &DatasourceFacts) ->
 }
 
 /// Every database that a home uses for users, for the registry and its mounts, or for the product must be covered.
-fn left_out(node: &PlanNode, home: &HomeFacts, covered: &[&DatasourceFacts]) -> Vec<Finding> {
+fn left_out(
+    inputs: &Inputs<'_>,
+    node: &PlanNode,
+    home: &HomeFacts,
+    covered: &[&DatasourceFacts],
+) -> Vec<Finding> {
     let is_covered = |jndi: &str| covered.iter().any(|source| source.jndi == jndi);
+    let used = uses(home).into_iter().filter(|(jndi, _)| !is_covered(jndi));
+    let mut findings: Vec<Finding> = used
+        .map(|(jndi, uses)| {
+            let uses: Vec<String> = uses.into_iter().collect();
+            let source = home.datasources.iter().find(|source| source.jndi == jndi);
+            uncovered(inputs, node, home, jndi, source, &uses.join(" and "))
+        })
+        .collect();
+    let others = home
+        .other_databases
+        .iter()
+        .filter(|other| !covered.contains(other));
+    findings.extend(others.map(|other| {
+        let uses = format!("the product ({}, {})", other.name, other.file);
+        uncovered(inputs, node, home, &other.url, Some(other), &uses)
+    }));
+    findings
+}
+
+/// JNDI names of a home, and what each is used for.
+fn uses(home: &HomeFacts) -> BTreeMap<&str, BTreeSet<String>> {
     let mut used: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     if let Some(jndi) = &home.user_datasource {
         used.entry(jndi).or_default().insert("users".to_owned());
@@ -93,58 +118,78 @@ fn left_out(node: &PlanNode, home: &HomeFacts, covered: &[&DatasourceFacts]) -> 
         };
         used.entry(jndi).or_default().insert(what);
     }
-    let mut findings: Vec<Finding> = used
-        .into_iter()
-        .filter(|(jndi, _)| !is_covered(jndi))
-        .map(|(jndi, uses)| {
-            uncovered(
-                node,
-                home,
-                jndi,
-                &uses.into_iter().collect::<Vec<_>>().join(" and "),
-            )
-        })
-        .collect();
-    let others = home
-        .other_databases
-        .iter()
-        .filter(|other| !covered.contains(other));
-    findings.extend(others.map(|other| {
-        error(
-            "database-left-out",
-            &node.name,
-            format!(
-                "{} uses {} for {} ({}), and no [[database]] covers it",
-                home.path, other.url, other.name, other.file
-            ),
-            format!(
-                "add a [[database]] for it: a server on two databases must be upgraded on both ({})",
-                Role::Product
-            ),
-        )
-    }));
-    findings
+    used
 }
 
-fn uncovered(node: &PlanNode, home: &HomeFacts, jndi: &str, uses: &str) -> Finding {
-    let source = home.datasources.iter().find(|source| source.jndi == jndi);
+fn uncovered(
+    inputs: &Inputs<'_>,
+    node: &PlanNode,
+    home: &HomeFacts,
+    name: &str,
+    source: Option<&DatasourceFacts>,
+    uses: &str,
+) -> Finding {
     match source {
+        Some(source) if inputs.upgrade.leave.contains(&source.name) && is_embedded(source) => finding(
+            Severity::Warning,
+            "embedded-left",
+            &node.name,
+            format!(
+                "{} keeps {uses} in its own embedded database ({}), which stays behind",
+                home.path, source.url
+            ),
+            "the new home starts with an embedded database of its own, empty: what the old one holds is not brought over",
+        ),
         Some(source) if jdbc::parse(&source.url).is_none() => error(
             "engine-unsupported",
             &node.name,
             format!("{} uses {} for {uses}: {}", home.path, source.name, source.url),
-            "Cutover works on MySQL, MariaDB and PostgreSQL: move this database there before the upgrade",
+            format!(
+                "Cutover works on MySQL, MariaDB and PostgreSQL: move this database there before the upgrade; or, if it \
+                 is embedded and the new home may start with an empty one, write [copy] leave = [\"{}\"]",
+                source.name
+            ),
         ),
         Some(_) | None => error(
             "database-left-out",
             &node.name,
             format!(
-                "{} uses data source {jndi} for {uses}, and no [[database]] covers it",
+                "{} uses {name} for {uses}, and no [[database]] covers it",
                 home.path
             ),
             "add a [[database]] for it: a server on two databases must be upgraded on both",
         ),
     }
+}
+
+/// A database in the home itself, of that node alone.
+fn is_embedded(source: &DatasourceFacts) -> bool {
+    source.url.starts_with("jdbc:h2:") && !source.url.contains("tcp:") && !source.url.contains("ssl:")
+}
+
+/// What the upgrade file leaves behind must be there, embedded, and in use.
+pub(super) fn idle_answers(inputs: &Inputs<'_>) -> Vec<Finding> {
+    let homes: Vec<&HomeFacts> = inputs
+        .nodes
+        .iter()
+        .filter_map(|node| node.home(&inputs.old_home(&node.name)))
+        .collect();
+    let there = |name: &String| {
+        let mut sources = homes
+            .iter()
+            .flat_map(|home| home.datasources.iter().chain(&home.other_databases));
+        sources.any(|source| &source.name == name && is_embedded(source))
+    };
+    let idle = inputs.upgrade.leave.iter().filter(|name| !there(name));
+    idle.map(|name| {
+        error(
+            "leave-answer",
+            inputs.file,
+            format!("copy.leave names `{name}`, and no old home has an embedded database under that name"),
+            "remove it there; only a node's own embedded database (H2) can be left behind",
+        )
+    })
+    .collect()
 }
 
 fn same_database(node: &PlanNode, name: &str, production: &str, jdbc_url: &str) -> Option<Finding> {

@@ -104,14 +104,42 @@ fn database_when_a_mount_uses_it_and_none_covers_it_then_refused() {
     );
 }
 
+/// The layout of a cluster: the local registry of each node embedded, the shared one and users elsewhere.
+fn embedded() -> World {
+    let mut world = mounted();
+    for node in 0..2 {
+        let home = world.home(node, 0);
+        home.datasources.push(source(
+            "LOCAL",
+            "jdbc/Local",
+            "jdbc:h2:repository/database/WSO2CARBON_DB",
+        ));
+        home.registry_datasources
+            .insert("wso2registry".into(), "jdbc/Local".into());
+    }
+    world
+}
+
 #[test]
-fn database_when_embedded_then_said_that_it_must_move() {
+fn database_when_embedded_then_refused_until_it_may_stay_behind() {
+    let mut world = embedded();
+    assert_eq!(world.codes(), ["engine-unsupported"]);
+    world.upgrade.leave = vec!["LOCAL".into()];
+    let plan = world.good();
+    let registry = edits(&plan, "prepare.edit-registry@n1");
+    assert!(
+        !registry.keys().any(|path| path.contains("currentDBConfig")),
+        "{registry:?}"
+    );
+    assert!(plan.notes.iter().any(|note| note.contains("stays behind")));
+}
+
+#[test]
+fn database_when_shared_then_it_can_not_be_left_behind() {
     let mut world = mounted();
     world.upgrade.databases.truncate(1);
-    for node in 0..2 {
-        world.home(node, 0).datasources[1].url = "jdbc:h2:repository/database/X".into();
-    }
-    assert_eq!(world.codes(), ["engine-unsupported"]);
+    world.upgrade.leave = vec!["WSO2_REG_DB".into()];
+    assert_eq!(world.codes(), ["database-left-out", "leave-answer"]);
 }
 
 #[test]
