@@ -33,22 +33,30 @@ const IMPERATIVES: &[&str] = &[
     "If",
 ];
 
-/// Words that make a sentence an order wherever they stand in it.
+/// Words that make a sentence an order wherever they stand within it (as its first word they head a list).
 const MODALS: &[&str] = &[
     "advised",
     "can",
     "cannot",
+    "collect",
+    "connect",
     "connected",
+    "copy",
+    "create",
+    "following",
     "impossible",
     "inserted",
+    "limited",
     "must",
     "necessary",
+    "need",
     "recommended",
     "required",
+    "run",
+    "safe",
     "should",
     "simulated",
-    "need",
-    "limited",
+    "update",
 ];
 
 /// Parts of every page of the wiki that order nothing about the upgrade.
@@ -200,7 +208,7 @@ fn orders(text: &str) -> Vec<usize> {
     let mut start = 0;
     for word in without_frame.split_inclusive(char::is_whitespace) {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        if IMPERATIVES.contains(&bare) || MODALS.contains(&bare.to_lowercase().as_str()) {
+        if IMPERATIVES.contains(&bare) || MODALS.contains(&bare) {
             found.push(squeeze(text.get(..start).unwrap_or_default()).len());
         }
         start += word.len();

@@ -9,7 +9,7 @@ use crate::planner::phases;
 #[must_use]
 pub fn summary(guide: &Guide) -> GuideSummary {
     let product = if guide.is_for("") {
-        "any product"
+        "any product,"
     } else {
         &guide.product
     };
@@ -130,4 +130,59 @@ fn moved(guide: &Guide) -> Vec<String> {
         .iter()
         .map(|gone| format!("{} {} is obsolete: {}", gone.file, gone.path, gone.why));
     renames.chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guides_when_shown_then_every_sentence_that_is_carried_out_stands_beside_a_phase() {
+        for guide in Guide::shipped().unwrap() {
+            let shown = view(&guide);
+            let carried = shown
+                .sentences
+                .iter()
+                .filter(|sentence| sentence.declined.is_none());
+            for sentence in carried {
+                let beside = shown
+                    .phases
+                    .iter()
+                    .any(|phase| phase.sentences.contains(&sentence.id));
+                assert!(beside, "{}: {}", guide.name, sentence.id);
+            }
+        }
+    }
+
+    #[test]
+    fn guide_when_shown_then_scripts_edits_and_moved_places_are_told_in_words() {
+        let guides = Guide::shipped().unwrap();
+        let guide = guides.iter().find(|guide| guide.name == "ss-1.1.0").unwrap();
+        let shown = view(guide);
+        let has = |lines: &[String], text: &str| {
+            assert!(lines.iter().any(|line| line.contains(text)), "{lines:#?}")
+        };
+        has(
+            &shown.scripts,
+            "product database on mysql: ss-1.0.3-to-1.1.0-rss.mysql.sql",
+        );
+        has(
+            &shown.edits,
+            "persistence.xml or repository/conf/persistence.xml, for the product's own database",
+        );
+        has(&shown.moved, "ReadLDAPGroups");
+        has(&shown.moved, "MultiTenantRealmConfigBuilder'] is obsolete");
+        has(
+            &shown.directories,
+            "org.wso2.carbon.directory: both versions ship",
+        );
+        assert_eq!(shown.summary.from, "WSO2 Storage Server >=1.0.3, <1.1.0");
+    }
+
+    #[test]
+    fn guide_for_any_product_when_listed_then_said_so() {
+        let guides = Guide::shipped().unwrap();
+        let guide = guides.iter().find(|guide| guide.name == "carbon-4.4.7").unwrap();
+        assert_eq!(summary(guide).from, "any product, any version on kernel =4.4.6");
+    }
 }

@@ -1,6 +1,7 @@
 mod databases;
 mod guides;
 mod refusals;
+mod stock;
 
 use cutover_proto::plan::{DatabaseAction, DatabaseRole, StepAction};
 use cutover_proto::step::{ConfigValue, NodeAction};

@@ -73,7 +73,7 @@ fn add_rss(world: &mut World) {
     }
 }
 
-const GUIDES: [&str; 5] = [
+pub(super) const GUIDES: [&str; 5] = [
     "ss-1.1.0",
     "dss-3.2.0",
     "carbon-4.4.7",
