@@ -304,7 +304,7 @@ fn script_when_a_sites_guide_has_its_own_then_its_tables_say_whether_it_runs() {
 }
 
 #[test]
-fn xa_data_source_when_planned_then_its_class_is_not_taken_for_a_driver() {
+fn xa_data_source_when_planned_then_its_class_is_no_driver_and_its_properties_go_to_staging_too() {
     let mut world = World::new();
     world.home(0, 0).datasources[0].driver = "com.mysql.jdbc.jdbc2.optional.MysqlXADataSource".into();
     let found = edits(&world.good(), "prepare.edit-master-datasources@n1");
@@ -313,6 +313,12 @@ fn xa_data_source_when_planned_then_its_class_is_not_taken_for_a_driver() {
         .find(|(path, _)| path.ends_with("driverClassName"))
         .unwrap();
     assert_eq!(driver.1.0, literal("com.mysql.jdbc.Driver"));
+    let props = found
+        .iter()
+        .find(|(path, _)| path.ends_with("dataSourceProps/property[@name='url']"))
+        .unwrap();
+    let staging = literal("jdbc:mysql://db1:3306/CARBON_320?autoReconnect=true");
+    assert_eq!(props.1, &(staging, true));
 }
 
 #[test]
