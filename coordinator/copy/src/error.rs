@@ -64,8 +64,8 @@ pub enum CopyError {
     },
     /// A table failed; the others are as listed.
     #[error(
-        "table `{table}` was not copied from {from} to {to}; whole in staging: {}; \
-         empty the staging database before the copy is repeated", list(.complete)
+        "table `{table}` was not copied from {from} to {to}; whole in staging: {}; repeat the copy to go on \
+         while production stays as it is, or empty the staging database", list(.complete)
     )]
     Table {
         /// The table that failed.
@@ -115,8 +115,18 @@ pub enum CopyError {
         source: BoxError,
     },
     /// The caller cancelled the work.
-    #[error("cancelled; empty the staging database before a copy is repeated")]
+    #[error("cancelled; a copy that is repeated goes on, or begins with an emptied staging database")]
     Cancelled,
+    /// There is nothing that a resumed copy could go on with.
+    #[error(
+        "the copy to {database} cannot go on where it stopped: {why}; empty the staging database and copy anew"
+    )]
+    NotResumable {
+        /// Staging.
+        database: String,
+        /// What is missing or has changed.
+        why: String,
+    },
 }
 
 fn list(names: &[String]) -> String {

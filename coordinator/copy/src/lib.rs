@@ -6,18 +6,21 @@
 
 mod compare;
 mod error;
+mod journal;
 mod mysql;
 mod narrow;
 mod options;
 mod postgres;
 mod progress;
 pub mod rowhash;
+mod way;
 mod workers;
 
 pub use compare::{Comparison, TableComparison, TableSum};
 pub use error::CopyError;
-pub use options::{CopyOptions, CopyReport, CopyWay};
+pub use options::{CopyOptions, CopyReport, CopyWay, JOURNAL};
 pub use progress::{CopyProgress, NoProgress};
+pub use way::{WayFacts, choose_way};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +31,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Copies everything in `from` into the empty database `to`.
 ///
-/// The caller has proven that `to` is empty and that nobody writes to `from`. After an error the staging
-/// database has to be emptied before the next attempt; the error says which tables are whole.
+/// The caller has proven that `to` is empty and that nobody writes to `from`. After an error the next attempt
+/// either goes on with what is there ([`CopyOptions::resume`]) or begins with an emptied staging database; the
+/// error says which tables are whole.
 ///
 /// # Errors
 /// [`CopyError`] names the table, the database and the remedy.

@@ -6,6 +6,7 @@ mod compare;
 mod copy;
 mod encode;
 mod events;
+mod journal;
 mod rows;
 mod session;
 mod shapes;

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+/// Table in the staging database, there while a copy is under way: which tables are whole. It is never copied
+/// nor compared, and gone when the copy is complete.
+pub const JOURNAL: &str = cutover_database::journal::COPY_TABLE;
+
 /// Choices for a copy or a comparison.
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
@@ -12,6 +16,10 @@ pub struct CopyOptions {
     /// Take the server's own way (`INSERT … SELECT`, `CREATE DATABASE … TEMPLATE`) where both databases lie on
     /// one server and it is possible.
     pub same_server: bool,
+    /// Go on with what an interrupted copy left in staging: tables that are proven whole stay, the rest is done
+    /// again. Only for a caller who knows that production has not changed since that copy began; without it, or
+    /// where nothing is left to go on with ([`crate::CopyError::NotResumable`]), staging has to be empty.
+    pub resume: bool,
 }
 
 impl Default for CopyOptions {
@@ -21,6 +29,7 @@ impl Default for CopyOptions {
             jobs: cores.clamp(2, 8),
             skip_tables: Vec::new(),
             same_server: true,
+            resume: false,
         }
     }
 }
@@ -31,7 +40,7 @@ impl CopyOptions {
     }
 
     pub(crate) fn skips(&self, table: &str) -> bool {
-        self.skip_tables.iter().any(|name| name == table)
+        table == JOURNAL || self.skip_tables.iter().any(|name| name == table)
     }
 }
 
@@ -54,6 +63,12 @@ pub enum CopyWay {
 pub struct CopyReport {
     /// How the rows travelled.
     pub way: CopyWay,
+    /// Why they travelled so.
+    #[serde(default)]
+    pub why: String,
+    /// Tables that an interrupted copy had left whole and that were kept.
+    #[serde(default)]
+    pub kept: u64,
     /// Tables copied.
     pub tables: u64,
     /// Rows copied; the server's estimate where the whole database was copied as files.
@@ -71,9 +86,11 @@ pub struct CopyReport {
 }
 
 impl CopyReport {
-    pub(crate) fn new(way: CopyWay) -> Self {
+    pub(crate) fn new((way, why): (CopyWay, String)) -> Self {
         CopyReport {
             way,
+            why,
+            kept: 0,
             tables: 0,
             rows: 0,
             bytes: 0,

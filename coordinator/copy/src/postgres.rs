@@ -3,6 +3,8 @@
 mod catalog;
 mod compare;
 mod copy;
+mod entries;
+mod journal;
 mod rows;
 mod schema;
 mod session;

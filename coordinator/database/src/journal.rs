@@ -16,6 +16,9 @@ use crate::target::{Engine, Target};
 /// Name of the table. It counts neither as an object of the database nor as content.
 pub const TABLE: &str = "cutover_journal";
 
+/// Name of the table in which a copy keeps what is whole while it is under way. It counts neither.
+pub const COPY_TABLE: &str = "cutover_copy_journal";
+
 const ACTION: &str = "keep the script journal";
 
 /// How far a statement is.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cutover_copy::{CopyError, CopyOptions, compare, copy};
+use cutover_copy::{CopyError, CopyOptions, CopyReport, compare, copy};
 use cutover_database::{ProvenStaging, Target, drop_all_objects, facts};
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::plan::{DatabaseRole, Place, PlanDatabase};
@@ -32,24 +32,21 @@ impl Worker {
         }
         let found = facts(&staging).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
-        if !found.objects.is_empty() {
-            // What an earlier try left is ours; anything else was written by someone since the preflight.
-            if !self.is_claimed(job, &mark(database)) {
-                return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
-            }
-            self.empty_staging(job, database).await?;
+        // What an earlier try left is ours; anything else was written by someone since the preflight.
+        let begun = self.is_claimed(job, &mark(database));
+        if !found.objects.is_empty() && !begun {
+            return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
         }
         self.claim(job, &mark(database)).await?;
-        let teller = Arc::new(Teller::new(job));
-        let report = Box::pin(copy(&production, &staging, &options(), teller, &job.cancel))
-            .await
-            .map_err(|e| copy_failed("the copy to staging failed", &e))?;
+        let report = self.copy_or_resume(job, database, begun).await?;
         let way = serde_json::to_value(report.way).ok();
         let way = way
             .and_then(|way| way.as_str().map(str::to_owned))
             .unwrap_or_default();
         let mut receipt = Receipt::new()
             .with("way", way)
+            .with("why", &report.why)
+            .with("kept_tables", report.kept)
             .with("tables", report.tables)
             .with("rows", report.rows)
             .with("bytes", report.bytes)
@@ -59,6 +56,31 @@ impl Worker {
             receipt = receipt.with(&format!("note{}", number + 1), note);
         }
         self.hand_over(database, receipt).await
+    }
+
+    /// The servers have been held since the first try, so that tables which it left whole are production's still; the
+    /// comparison that follows would find it if they were not.
+    async fn copy_or_resume(
+        &self,
+        job: &Job,
+        database: &PlanDatabase,
+        begun: bool,
+    ) -> Result<CopyReport, StepError> {
+        let production = target_of(database, DatabaseRole::Production)?;
+        let staging = target_of(database, DatabaseRole::Staging)?;
+        let mut choice = CopyOptions {
+            resume: begun,
+            ..options()
+        };
+        let teller = Arc::new(Teller::new(job));
+        let mut result = Box::pin(copy(&production, &staging, &choice, teller, &job.cancel)).await;
+        if begun && matches!(result, Err(CopyError::NotResumable { .. })) {
+            self.empty_staging(job, database).await?;
+            choice.resume = false;
+            let teller = Arc::new(Teller::new(job));
+            result = Box::pin(copy(&production, &staging, &choice, teller, &job.cancel)).await;
+        }
+        result.map_err(|e| copy_failed("the copy to staging failed", &e))
     }
 
     /// What Cutover's account made in staging is for the servers' account to use.
@@ -201,6 +223,6 @@ fn copy_failed(what: &str, error: &CopyError) -> StepError {
         code,
         what,
         why,
-        "correct what the text says, then retry: the next try begins with an empty staging; or abort",
+        "correct what the text says, then retry: tables that are whole in staging stay; or abort",
     )
 }

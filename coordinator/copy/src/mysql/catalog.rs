@@ -124,7 +124,7 @@ pub(crate) async fn tables(
     Ok((found, names))
 }
 
-async fn create_text(
+pub(crate) async fn create_text(
     conn: &mut MySqlConnection,
     target: &Target,
     name: &str,

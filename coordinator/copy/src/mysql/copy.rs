@@ -8,10 +8,13 @@ use sqlx::mysql::MySqlConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::catalog::{self, Names, Server, Table};
+use super::journal::{self, Left};
 use super::rows::{Load, Loaded, RowCopier};
 use super::session::{self, Writer, rows, run, text};
 use super::stored::{self, Creator};
 use super::syntax::{Item, first_key_column, ident};
+use crate::journal::identity;
+use crate::way::{self, WayFacts};
 use crate::workers::{Failure, run_all};
 use crate::{CopyError, CopyOptions, CopyProgress, CopyReport, CopyWay};
 
@@ -37,13 +40,18 @@ pub(crate) async fn copy(
     let target = target_server(to).await?;
     let (mut tables, names) = catalog::tables(&mut control, from, &source, options).await?;
     let stored = stored::all(&mut control, from, &names, options).await?;
-    let way = choose_way(from, to, options, &target, &tables, &mut writer).await;
-    let mut report = CopyReport::new(way);
+    let (way, why) = choose_way(from, to, options, &target, &tables, &mut writer).await;
+    let mut report = CopyReport::new((way, why));
+    let definitions: Vec<String> = tables.iter().map(|table| table.create.normalised()).collect();
+    let names_only = tables.iter().map(|table| table.name.as_str());
+    let identity = identity(from, names_only.chain(definitions.iter().map(String::as_str)));
+    let left = journal::open(to, &mut writer, &identity, options).await?;
 
     tables.sort_by_key(|table| std::cmp::Reverse(table.size));
     progress.total(tables.len() as u64, tables.iter().map(|table| table.size).sum());
     create_sequences(&mut control, from, &mut writer, &names).await?;
-    let (loads, foreign_keys) = create_tables(&mut writer, &tables).await?;
+    let (loads, foreign_keys) = create_tables(&mut writer, &tables, &left).await?;
+    report.kept = loads.iter().filter(|load| load.kept.is_some()).count() as u64;
 
     let copiers = open_copiers(
         from,
@@ -65,6 +73,7 @@ pub(crate) async fn copy(
         writer.run(&what, sql.as_bytes()).await?;
     }
     create_stored(&mut writer, from, to, stored, &mut report).await?;
+    journal::remove(&mut writer).await?;
     finish(&mut report, &loaded, &names);
     Ok(report)
 }
@@ -92,26 +101,31 @@ async fn choose_way(
     target: &Server,
     tables: &[Table],
     writer: &mut Writer,
-) -> CopyWay {
-    let mut same = options.same_server && from.same_server(to);
-    for table in tables {
-        if same {
-            let sql = format!(
-                "SELECT 1 FROM {}.{} LIMIT 0",
-                ident(&from.database),
-                ident(&table.name)
-            );
-            same = writer
-                .run("asking for production's tables", sql.as_bytes())
-                .await
-                .is_ok();
+) -> (CopyWay, String) {
+    let mut facts = WayFacts {
+        engine: from.engine,
+        wanted: options.same_server,
+        same_server: from.same_server(to),
+        obstacle: None,
+        local_infile: target.local_infile,
+    };
+    for table in tables.iter().filter(|_| facts.wanted && facts.same_server) {
+        let sql = format!(
+            "SELECT 1 FROM {}.{} LIMIT 0",
+            ident(&from.database),
+            ident(&table.name)
+        );
+        let asked = writer.run("asking for production's tables", sql.as_bytes()).await;
+        if asked.is_err() {
+            let account = &to.user;
+            facts.obstacle = Some(format!(
+                "the staging account {account} may not read production's table `{}`",
+                table.name
+            ));
+            break;
         }
     }
-    match (same, target.local_infile) {
-        (true, _) => CopyWay::SameServer,
-        (false, true) => CopyWay::Stream,
-        (false, false) => CopyWay::Insert,
-    }
+    way::choose_way(&facts)
 }
 
 async fn create_sequences(
@@ -140,24 +154,54 @@ async fn create_sequences(
 
 type ForeignKeys = Vec<(String, String)>;
 
-/// Creates all tables without foreign keys, large ones without secondary indexes.
-async fn create_tables(writer: &mut Writer, tables: &[Table]) -> Result<(Vec<Load>, ForeignKeys), CopyError> {
+/// Creates all tables without foreign keys, large ones without secondary indexes. Of a table that is kept, what
+/// is missing of them is found by its definition: each is added by one statement, whole or not at all.
+async fn create_tables(
+    writer: &mut Writer,
+    tables: &[Table],
+    left: &Left,
+) -> Result<(Vec<Load>, ForeignKeys), CopyError> {
     let mut loads = Vec::new();
     let mut foreign_keys = Vec::new();
     for table in tables {
-        let (now, later, keys) = divide(table);
-        let create = table.create.join(now);
-        let what = format!("creating table `{}`", table.name);
-        writer.run(&what, create.as_bytes()).await?;
+        let (now, mut later, mut keys) = divide(table);
+        let kept = left.whole(table);
+        match left.tables.get(&table.name) {
+            Some(present) if kept.is_some() => {
+                later.retain(|item| !present.items.contains(item));
+                keys.retain(|item| !present.items.contains(item));
+            }
+            other => {
+                if left.done.table(&table.name).is_some() {
+                    journal::forget(writer, table).await?;
+                }
+                create_table(writer, table, now, other.is_some()).await?;
+            }
+        }
         if let Some(sql) = alter(table, &keys) {
             foreign_keys.push((table.name.clone(), sql));
         }
         loads.push(Load {
             table: table.clone(),
             indexes: alter(table, &later),
+            kept,
         });
     }
     Ok((loads, foreign_keys))
+}
+
+async fn create_table(
+    writer: &mut Writer,
+    table: &Table,
+    items: Vec<&String>,
+    replace: bool,
+) -> Result<(), CopyError> {
+    let what = format!("creating table `{}`", table.name);
+    if replace {
+        let drop = format!("DROP TABLE {}", ident(&table.name));
+        writer.run(&what, drop.as_bytes()).await?;
+    }
+    writer.run(&what, table.create.join(items).as_bytes()).await
 }
 
 fn alter(table: &Table, items: &[&String]) -> Option<String> {

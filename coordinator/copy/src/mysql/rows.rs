@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 use super::catalog::Table;
 use super::columns::{load_columns, name_list, select_list};
 use super::encode::Format;
+use super::journal;
 use super::session::Writer;
 use super::syntax::ident;
+use crate::journal::Whole;
 use crate::progress::TableMeter;
 use crate::workers::Worker;
 use crate::{CopyError, CopyProgress, CopyWay};
@@ -39,6 +41,8 @@ pub(crate) struct RowCopier {
 pub(crate) struct Load {
     pub(crate) table: Table,
     pub(crate) indexes: Option<String>,
+    /// The rows are there already.
+    pub(crate) kept: Option<Whole>,
 }
 
 /// A table that is whole.
@@ -53,16 +57,18 @@ impl Worker for RowCopier {
     type Item = Load;
     type Output = Loaded;
 
-    async fn run(&mut self, load: Load) -> Result<Loaded, CopyError> {
+    async fn run(&mut self, load: Load) -> Result<(Loaded, Vec<Load>), CopyError> {
         let name = load.table.name.clone();
         let result = self.copy(&load).await;
-        result.map_err(|source| CopyError::Table {
-            table: name,
-            from: self.from.to_string(),
-            to: self.writer.label().to_owned(),
-            complete: Vec::new(),
-            source: Box::new(source),
-        })
+        result
+            .map(|loaded| (loaded, Vec::new()))
+            .map_err(|source| CopyError::Table {
+                table: name,
+                from: self.from.to_string(),
+                to: self.writer.label().to_owned(),
+                complete: Vec::new(),
+                source: Box::new(source),
+            })
     }
 }
 
@@ -70,14 +76,10 @@ impl RowCopier {
     async fn copy(&mut self, load: &Load) -> Result<Loaded, CopyError> {
         let table = &load.table;
         let mut meter = TableMeter::new(&self.progress, &table.name);
-        let what = format!("loading table `{}`", table.name);
-        self.writer.run(&what, b"START TRANSACTION").await?;
-        match self.way {
-            CopyWay::Stream => self.stream(table, &mut meter).await?,
-            CopyWay::Insert => self.insert(table, &mut meter).await?,
-            CopyWay::SameServer | CopyWay::Template => self.select(table, &mut meter).await?,
+        match load.kept {
+            Some(whole) => (meter.rows, meter.bytes) = (whole.rows, whole.bytes),
+            None => self.fill(table, &mut meter).await?,
         }
-        self.writer.run(&what, b"COMMIT").await?;
         if let Some(sql) = &load.indexes {
             let what = format!("building the indexes of table `{}`", table.name);
             self.writer.run(&what, sql.as_bytes()).await?;
@@ -88,6 +90,24 @@ impl RowCopier {
             rows: meter.rows,
             bytes: meter.bytes,
         })
+    }
+
+    /// The journal's row goes with the table's rows: both are there, or neither is.
+    async fn fill(&mut self, table: &Table, meter: &mut TableMeter) -> Result<(), CopyError> {
+        let what = format!("loading table `{}`", table.name);
+        self.writer.run(&what, b"START TRANSACTION").await?;
+        match self.way {
+            CopyWay::Stream => self.stream(table, meter).await?,
+            CopyWay::Insert => self.insert(table, meter).await?,
+            CopyWay::SameServer | CopyWay::Template => self.select(table, meter).await?,
+        }
+        let whole = Whole {
+            rows: meter.rows,
+            bytes: meter.bytes,
+        };
+        let record = journal::record_table(table, whole);
+        self.writer.run(&what, record.as_bytes()).await?;
+        self.writer.run(&what, b"COMMIT").await
     }
 
     async fn stream(&mut self, table: &Table, meter: &mut TableMeter) -> Result<(), CopyError> {

@@ -110,7 +110,9 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Connects with constraint checks off: rows come in any order and are already consistent.
+    /// Connects with foreign key checks off: rows come in any order and are already consistent. Checks of unique
+    /// keys stay on. With both off, MariaDB sorts the rows of an empty table in files before it inserts them, which
+    /// takes twice the processor time for rows that come in the order of their key, as these do.
     pub(crate) async fn open(target: &Target) -> Result<Self, CopyError> {
         let conn = connect(target).await.map_err(|source| CopyError::Connect {
             database: target.to_string(),
@@ -121,7 +123,7 @@ impl Writer {
             label: target.to_string(),
         };
         let session = format!(
-            "SET SESSION time_zone='+00:00', foreign_key_checks=0, unique_checks=0, sql_mode='{LOAD_MODE}', \
+            "SET SESSION time_zone='+00:00', foreign_key_checks=0, unique_checks=1, sql_mode='{LOAD_MODE}', \
              net_read_timeout=3600, net_write_timeout=3600, wait_timeout=86400"
         );
         writer.run("preparing the session", session.as_bytes()).await?;

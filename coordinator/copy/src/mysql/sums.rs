@@ -31,7 +31,10 @@ impl Worker for Summer {
     type Item = (Table, Method);
     type Output = (String, TableSum);
 
-    async fn run(&mut self, (table, method): Self::Item) -> Result<Self::Output, CopyError> {
+    async fn run(
+        &mut self,
+        (table, method): Self::Item,
+    ) -> Result<(Self::Output, Vec<Self::Item>), CopyError> {
         let sum = match method {
             Method::Portable => portable(&mut self.conn, &self.target, &table).await?,
             Method::Native => native(&mut self.conn, &self.target, &table).await?,
@@ -39,7 +42,7 @@ impl Worker for Summer {
         if let Some(progress) = &self.progress {
             progress.table(&table.name, sum.rows, table.size, true);
         }
-        Ok((table.name, sum))
+        Ok(((table.name, sum), Vec::new()))
     }
 }
 

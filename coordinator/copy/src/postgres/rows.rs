@@ -1,5 +1,6 @@
 //! Rows of one table from production into staging.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover_database::Target;
@@ -8,7 +9,10 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 
 use super::catalog::Table;
+use super::entries::Entry;
+use super::journal::Journal;
 use super::session::run;
+use crate::journal::{Whole, table_place};
 use crate::progress::TableMeter;
 use crate::workers::Worker;
 use crate::{CopyError, CopyProgress};
@@ -26,6 +30,16 @@ pub(crate) struct RowCopier {
     /// Both servers have one major version.
     pub(crate) same_major: bool,
     pub(crate) progress: Arc<dyn CopyProgress>,
+    pub(crate) journal: Arc<Journal>,
+    /// What can be created when the rows of a table are there.
+    pub(crate) entries: Arc<BTreeMap<String, Vec<Entry>>>,
+}
+
+/// Rows of a table, or an index of a table whose rows are there.
+pub(crate) enum Item {
+    Load(Box<Table>),
+    /// The constraints one after the other, as each locks the table; then the indexes, side by side.
+    Create(Vec<Entry>),
 }
 
 /// A table that is whole.
@@ -33,25 +47,48 @@ pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// An interrupted copy had left it whole.
+    pub(crate) kept: bool,
 }
 
 impl Worker for RowCopier {
-    type Item = Table;
-    type Output = Loaded;
+    type Item = Item;
+    type Output = Option<Loaded>;
 
-    async fn run(&mut self, table: Table) -> Result<Loaded, CopyError> {
-        let result = self.copy(&table).await;
-        result.map_err(|source| CopyError::Table {
+    async fn run(&mut self, item: Item) -> Result<(Option<Loaded>, Vec<Item>), CopyError> {
+        let table = match item {
+            Item::Load(table) => table,
+            Item::Create(entries) => return Ok((None, self.create(entries).await?)),
+        };
+        let loaded = self.copy(&table).await.map_err(|source| CopyError::Table {
             table: table.label(),
             from: self.from.to_string(),
             to: self.to.to_string(),
             complete: Vec::new(),
             source: Box::new(source),
-        })
+        })?;
+        let entries = self.entries.get(&loaded.name).cloned().unwrap_or_default();
+        Ok((Some(loaded), vec![Item::Create(entries)]))
     }
 }
 
 impl RowCopier {
+    async fn create(&mut self, entries: Vec<Entry>) -> Result<Vec<Item>, CopyError> {
+        if let [entry] = entries.as_slice() {
+            entry.create(&mut self.writer, &self.to, &self.journal).await?;
+            return Ok(Vec::new());
+        }
+        let (constraints, indexes): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(Entry::is_constraint);
+        for entry in constraints {
+            entry.create(&mut self.writer, &self.to, &self.journal).await?;
+        }
+        Ok(indexes
+            .into_iter()
+            .map(|entry| Item::Create(vec![entry]))
+            .collect())
+    }
+
     async fn copy(&mut self, table: &Table) -> Result<Loaded, CopyError> {
         let mut meter = TableMeter::new(&self.progress, &table.label());
         let what = format!("loading table `{}`", table.label());
@@ -78,7 +115,16 @@ impl RowCopier {
         let write = write(&mut self.writer, &self.to, table, &into, receiver);
         let ((), rows) = futures::try_join!(read, write)?;
         meter.rows = rows;
-        run(&mut self.writer, &self.to, &what, "COMMIT").await?;
+        let whole = Whole {
+            rows,
+            bytes: meter.bytes,
+        };
+        // The journal's row goes with the table's rows: both are there, or neither is.
+        let commit = format!(
+            "SELECT{}; COMMIT",
+            self.journal.record(&table_place(&table.label()), whole)
+        );
+        run(&mut self.writer, &self.to, &what, &commit).await?;
         let analyze = format!("ANALYZE {}", table.quoted());
         run(&mut self.writer, &self.to, &what, &analyze).await?;
         meter.done();
@@ -86,6 +132,7 @@ impl RowCopier {
             name: table.label(),
             rows,
             bytes: meter.bytes,
+            kept: false,
         })
     }
 }

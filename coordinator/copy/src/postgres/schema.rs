@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use cutover_database::Target;
 
+use super::entries::{self, Entry};
 use super::tools::{Call, Tools};
-use crate::{CopyError, CopyOptions};
+use crate::{CopyError, CopyOptions, JOURNAL};
 
 /// Kinds of the table of contents that are worth counting, longer words first.
 const KINDS: &[&str] = &[
@@ -86,6 +87,28 @@ impl<'a> Schema<'a> {
         })
     }
 
+    /// The schema as SQL, without what changes from one dump to the next.
+    pub(crate) async fn script(&self, section: &str) -> Result<String, CopyError> {
+        let mut args = vec![format!("--section={section}").into()];
+        args.extend(self.restore_args());
+        let text = self.tools.script(&self.file, args, self.to).await?;
+        let stable = |line: &&str| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ");
+        let lines: Vec<&str> = text.lines().filter(stable).collect();
+        Ok(lines.join("\n"))
+    }
+
+    /// What comes after the rows, object by object; `None` where pg_restore's text is not as expected.
+    pub(crate) async fn entries(&self) -> Result<Option<Vec<Entry>>, CopyError> {
+        let found = entries::parse(&self.script("post-data").await?);
+        let mut args: Vec<OsString> = vec!["--section=post-data".into(), "--list".into()];
+        args.extend(self.restore_args());
+        let listed = self.tools.script(&self.file, args, self.to).await?;
+        let listed = listed
+            .lines()
+            .filter(|line| !line.starts_with(';') && !line.trim().is_empty());
+        Ok((listed.count() == found.len()).then_some(found))
+    }
+
     /// Tables, types, functions, views.
     pub(crate) async fn restore_before(&self) -> Result<(), CopyError> {
         let args = vec!["--section=pre-data".into(), "--single-transaction".into()];
@@ -99,15 +122,8 @@ impl<'a> Schema<'a> {
     }
 
     async fn restore(&self, what: &str, mut args: Vec<OsString>) -> Result<(), CopyError> {
-        args.extend([
-            "--exit-on-error".into(),
-            "--no-owner".into(),
-            "--no-tablespaces".into(),
-        ]);
-        if !self.privileges {
-            args.push("--no-privileges".into());
-        }
-        args.extend(["--use-list".into(), self.list.clone().into_os_string()]);
+        args.push("--exit-on-error".into());
+        args.extend(self.restore_args());
         args.push(self.file.clone().into_os_string());
         self.tools
             .restore(Call {
@@ -117,6 +133,17 @@ impl<'a> Schema<'a> {
             })
             .await
             .map(drop)
+    }
+}
+
+impl Schema<'_> {
+    fn restore_args(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec!["--no-owner".into(), "--no-tablespaces".into()];
+        if !self.privileges {
+            args.push("--no-privileges".into());
+        }
+        args.extend(["--use-list".into(), self.list.clone().into_os_string()]);
+        args
     }
 }
 
@@ -193,7 +220,7 @@ fn schema_args(options: &CopyOptions) -> Vec<OsString> {
     .iter()
     .map(OsString::from)
     .collect();
-    for table in &options.skip_tables {
+    for table in options.skip_tables.iter().map(String::as_str).chain([JOURNAL]) {
         let pattern = table.replace('"', "\"\"");
         args.push(format!("--exclude-table=*.\"{pattern}\"").into());
     }

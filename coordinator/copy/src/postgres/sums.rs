@@ -27,12 +27,12 @@ impl Worker for Summer {
     type Item = Summing;
     type Output = (String, TableSum);
 
-    async fn run(&mut self, item: Summing) -> Result<Self::Output, CopyError> {
+    async fn run(&mut self, item: Summing) -> Result<(Self::Output, Vec<Summing>), CopyError> {
         let sum = sum(&mut self.conn, &self.target, &item).await?;
         if let Some(progress) = &self.progress {
             progress.table(&item.table.label(), sum.rows, item.table.size, true);
         }
-        Ok((item.table.label(), sum))
+        Ok(((item.table.label(), sum), Vec::new()))
     }
 }
 

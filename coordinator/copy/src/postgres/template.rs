@@ -15,6 +15,7 @@ pub(crate) async fn copy(
     from: &Target,
     to: &Target,
     options: &CopyOptions,
+    why: String,
     progress: &Arc<dyn CopyProgress>,
 ) -> Result<Result<CopyReport, String>, CopyError> {
     let Some(spare) = Spare::beside(to, from) else {
@@ -27,7 +28,7 @@ pub(crate) async fn copy(
     if let Some(reason) = spare.clear(&mut conn, &admin).await? {
         return Ok(Err(reason));
     }
-    let mut report = match suitable(from, to, options, progress).await? {
+    let mut report = match suitable(from, to, options, why, progress).await? {
         Ok(report) => report,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -149,6 +150,7 @@ async fn suitable(
     from: &Target,
     to: &Target,
     options: &CopyOptions,
+    why: String,
     progress: &Arc<dyn CopyProgress>,
 ) -> Result<Result<CopyReport, String>, CopyError> {
     let mut source = session::connect(from).await?;
@@ -174,7 +176,7 @@ async fn suitable(
     if tables.iter().any(|table| options.skips(&table.name)) {
         return Ok(Err("a table is to be left out".to_owned()));
     }
-    let mut report = CopyReport::new(CopyWay::Template);
+    let mut report = CopyReport::new((CopyWay::Template, why));
     report.tables = tables.len() as u64;
     report.bytes = tables.iter().map(|table| table.size).sum();
     progress.total(report.tables, report.bytes);

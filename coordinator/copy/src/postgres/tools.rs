@@ -69,6 +69,19 @@ impl Tools {
         Ok(String::from_utf8_lossy(&output).into_owned())
     }
 
+    /// What pg_restore prints about a dump file without a database; `args` choose what that is.
+    pub(crate) async fn script(
+        &self,
+        dump: &Path,
+        args: Vec<OsString>,
+        target: &Target,
+    ) -> Result<String, CopyError> {
+        let mut command = Command::new(&self.restore);
+        command.arg("--file=-").args(args).arg(dump);
+        let output = output(command, "pg_restore", "printing the schema", target).await?;
+        String::from_utf8(output).map_err(|error| CopyError::local("reading the schema as UTF-8", error))
+    }
+
     async fn run(&self, program: &Path, dbname: &str, call: Call<'_>) -> Result<Vec<u8>, CopyError> {
         let passwords = self.passwords(call.target)?;
         let mut command = Command::new(program);

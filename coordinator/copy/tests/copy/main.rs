@@ -7,4 +7,5 @@ mod mysql;
 mod mysql_failures;
 mod narrow;
 mod postgres;
+mod resume;
 mod support;

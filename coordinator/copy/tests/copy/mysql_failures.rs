@@ -92,7 +92,7 @@ fn account_when_it_lacks_rights_then_error_names_what_and_where_without_the_pass
     let error = run_copy(&from, &weak, &CopyOptions::default()).unwrap_err();
     let text = chain(&error);
     assert!(
-        text.contains("creating table `t`") && text.contains(&to.database) && text.contains("denied"),
+        text.contains("beginning the journal") && text.contains(&to.database) && text.contains("denied"),
         "{text}"
     );
     assert!(

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::connection::Connection;
 use crate::error::DatabaseError;
 use crate::fingerprint::{SCRATCH_MARK, USER_SCHEMA};
-use crate::journal::TABLE as JOURNAL;
+use crate::journal::{COPY_TABLE as COPY_JOURNAL, TABLE as JOURNAL};
 use crate::target::Engine;
 
 /// A kind of object that a user can create in a database.
@@ -79,7 +79,7 @@ fn mysql() -> Vec<(ObjectKind, String)> {
     let tables = |types: &str| {
         format!(
             "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() \
-             AND TABLE_TYPE {types} AND TABLE_NAME NOT IN ('{JOURNAL}', '{SCRATCH_MARK}')"
+             AND TABLE_TYPE {types} AND TABLE_NAME NOT IN ('{JOURNAL}', '{COPY_JOURNAL}', '{SCRATCH_MARK}')"
         )
     };
     let count = |table: &str, schema: &str| {
@@ -99,7 +99,7 @@ fn postgres() -> Vec<(ObjectKind, String)> {
     let relations = |kinds: &str| {
         format!(
             "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE {USER_SCHEMA} AND c.relkind IN ({kinds}) AND c.relname <> '{JOURNAL}' AND {}",
+             WHERE {USER_SCHEMA} AND c.relkind IN ({kinds}) AND c.relname NOT IN ('{JOURNAL}', '{COPY_JOURNAL}') AND {}",
             not_of_extension("pg_class", "c")
         )
     };
