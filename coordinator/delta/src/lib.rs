@@ -1,0 +1,73 @@
+//! Keeps a staging database in step with a production that goes on being written to.
+//!
+//! [`synchronise`] makes the rows of an un-migrated copy equal to production's as they are at one moment. It compares
+//! states, not changes: chunks of every table are hashed inside both servers, chunks that differ are narrowed down
+//! to rows, and those rows are replaced. Nothing is installed in production; tables without keys and rows deleted by
+//! cascades are found like any other; and a pass that dies anywhere is simply repeated.
+
+mod dialect;
+mod drift;
+mod entry;
+mod error;
+mod layout;
+mod merge;
+mod mysql;
+mod options;
+mod pass;
+mod postgres;
+mod progress;
+mod proof;
+mod session;
+mod spool;
+mod sync;
+mod table;
+
+pub use error::DeltaError;
+pub use options::{SyncOptions, SyncReport, TableSync};
+pub use progress::{NoProgress, SyncProgress};
+
+use std::sync::Arc;
+
+use cutover_database::Target;
+use tokio_util::sync::CancellationToken;
+
+/// Makes the rows of `staging` equal to those that `production` has at one moment during the call.
+///
+/// Staging is a copy with the same schema that nobody else writes to. After an error or a kill it is some state
+/// between two of production's, and calling this again goes on from there. Sequences and AUTO_INCREMENT counters
+/// follow last; foreign keys of changed tables are proven. Triggers of staging do not act.
+///
+/// # Errors
+/// [`DeltaError`] names the table, the database and the remedy.
+pub async fn synchronise(
+    production: &Target,
+    staging: &Target,
+    options: &SyncOptions,
+    progress: Arc<dyn SyncProgress>,
+    cancel: &CancellationToken,
+) -> Result<SyncReport, DeltaError> {
+    same_engine(production, staging)?;
+    let work = Box::pin(sync::run(production, staging, options, progress));
+    cancellable(work, cancel).await
+}
+
+async fn cancellable<T>(
+    work: impl Future<Output = Result<T, DeltaError>>,
+    cancel: &CancellationToken,
+) -> Result<T, DeltaError> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = cancel.cancelled() => Err(DeltaError::Cancelled),
+    }
+}
+
+fn same_engine(a: &Target, b: &Target) -> Result<(), DeltaError> {
+    if a.engine == b.engine {
+        return Ok(());
+    }
+    Err(DeltaError::EnginesDiffer {
+        a: a.to_string(),
+        b: b.to_string(),
+    })
+}

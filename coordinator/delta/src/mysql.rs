@@ -1,0 +1,8 @@
+//! MySQL and MariaDB.
+
+pub(crate) mod catalog;
+pub(crate) mod finish;
+pub(crate) mod load;
+pub(crate) mod sql;
+pub(crate) mod triggers;
+pub(crate) mod writer;

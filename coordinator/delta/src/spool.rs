@@ -1,0 +1,156 @@
+//! Names of differing rows, kept in a file once they are many: memory stays flat whatever their number.
+
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+use tempfile::SpooledTempFile;
+
+use crate::DeltaError;
+
+/// Bytes that are kept in memory.
+const IN_MEMORY: usize = 4 << 20;
+
+/// Rows of one name that are to be removed or fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) key: Vec<Vec<u8>>,
+    /// How many of them: 1 where there is a key.
+    pub(crate) count: u64,
+    /// How many there are.
+    pub(crate) of: u64,
+}
+
+/// Written once, then read once.
+pub(crate) struct Spool {
+    file: BufWriter<SpooledTempFile>,
+    pub(crate) len: u64,
+}
+
+impl Spool {
+    pub(crate) fn new() -> Self {
+        Spool {
+            file: BufWriter::new(SpooledTempFile::new(IN_MEMORY)),
+            len: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, wanted: &Wanted) -> Result<(), DeltaError> {
+        self.len += 1;
+        self.write(wanted).map_err(failed)
+    }
+
+    fn write(&mut self, wanted: &Wanted) -> std::io::Result<()> {
+        self.file.write_all(&wanted.count.to_le_bytes())?;
+        self.file.write_all(&wanted.of.to_le_bytes())?;
+        write_key(&mut self.file, &wanted.key)
+    }
+
+    pub(crate) fn read(self) -> Result<Wants, DeltaError> {
+        let mut file = self
+            .file
+            .into_inner()
+            .map_err(|error| failed(error.into_error()))?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(Wants {
+            file: BufReader::new(file),
+            left: self.len,
+        })
+    }
+}
+
+/// What was spooled, in the order in which it was.
+pub(crate) struct Wants {
+    file: BufReader<SpooledTempFile>,
+    pub(crate) left: u64,
+}
+
+impl Wants {
+    /// The next names, at most `most` of them and not many more than `bytes` bytes; none at the end.
+    pub(crate) fn batch(&mut self, most: usize, bytes: usize) -> Result<Vec<Wanted>, DeltaError> {
+        let mut found = Vec::new();
+        let mut size = 0;
+        while self.left > 0 && found.len() < most && size < bytes {
+            let wanted = self.next().map_err(failed)?;
+            size += 16 + wanted.key.iter().map(|value| value.len() + 4).sum::<usize>();
+            found.push(wanted);
+        }
+        Ok(found)
+    }
+
+    fn next(&mut self) -> std::io::Result<Wanted> {
+        self.left -= 1;
+        Ok(Wanted {
+            count: u64::from_le_bytes(array(&mut self.file)?),
+            of: u64::from_le_bytes(array(&mut self.file)?),
+            key: read_key(&mut self.file)?,
+        })
+    }
+}
+
+/// Number of values, then each with its length.
+pub(crate) fn write_key(out: &mut impl Write, key: &[Vec<u8>]) -> std::io::Result<()> {
+    let length = |length: usize| u32::try_from(length).map_err(std::io::Error::other);
+    out.write_all(&length(key.len())?.to_le_bytes())?;
+    for value in key {
+        out.write_all(&length(value.len())?.to_le_bytes())?;
+        out.write_all(value)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_key(file: &mut impl Read) -> std::io::Result<Vec<Vec<u8>>> {
+    let values = u32::from_le_bytes(array(file)?);
+    (0..values)
+        .map(|_| {
+            let length = u32::from_le_bytes(array(file)?);
+            let mut value = Vec::new();
+            file.take(u64::from(length)).read_to_end(&mut value)?;
+            match value.len() == length as usize {
+                true => Ok(value),
+                false => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn array<const N: usize>(file: &mut impl Read) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn failed(error: std::io::Error) -> DeltaError {
+    DeltaError::local("keeping the names of differing rows in a temporary file", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spool_when_larger_than_memory_then_read_back_whole_and_in_order() {
+        let wanted = |index: u64| Wanted {
+            key: vec![vec![7; 100], index.to_string().into_bytes(), Vec::new()],
+            count: index,
+            of: index + 1,
+        };
+        let count = 2 * IN_MEMORY as u64 / 100;
+        let mut spool = Spool::new();
+        for index in 0..count {
+            spool.push(&wanted(index)).unwrap();
+        }
+        let mut wants = spool.read().unwrap();
+        let mut seen = 0;
+        loop {
+            let batch = wants.batch(1000, 50_000).unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            assert!(batch.len() <= 1000);
+            for found in batch {
+                assert_eq!(found, wanted(seen));
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, count);
+    }
+}
