@@ -36,8 +36,9 @@ impl SyncOptions {
 }
 
 /// Tables that Cutover itself keeps in a staging database.
-pub(crate) const OWN_TABLES: [&str; 4] = [
+pub(crate) const OWN_TABLES: [&str; 5] = [
     cutover_database::journal::TABLE,
+    cutover_database::journal::COPY_TABLE,
     "cutover_delta_triggers",
     "cutover_delta_applied",
     "cutover_dead_letters",
