@@ -164,7 +164,7 @@ impl Inputs<'_> {
     }
 }
 
-/// Hash of what a plan rests on: product, versions, data sources and tenants of these homes. What changes while a
+/// Hash of what a plan rests on: product, versions, data sources, tenants and key stores of these homes. What changes while a
 /// server serves (its process, its size) is not in it.
 #[must_use]
 pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
@@ -194,6 +194,7 @@ pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
                 &home.registry_mounts,
                 &home.index_location,
             ),
+            (home.secure_vault, &home.secrets.keystores),
         ))
     };
     let seen: Vec<_> = homes.iter().map(of).collect();

@@ -17,15 +17,15 @@ mod safety;
 mod secrets;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_proto::config::report::{Fate, SecretNote};
 use cutover_proto::config::{ConfigComparison, FileState, SiteChange};
 use cutover_proto::ids::NodeName;
 use cutover_proto::step::XmlEdit;
-use cutover_proto::view::Finding;
+use cutover_proto::view::{Finding, Severity};
 
-use super::{Inputs, PlanNode, error};
+use super::{Inputs, PlanNode, error, finding};
 
 pub use self::hold::{Prints, can_compare, compare_action, differences, prints};
 pub use self::report::report;
@@ -132,6 +132,9 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolution {
             .findings
             .extend(decide::unused(inputs, &used, &resolution.items));
     }
+    resolution
+        .findings
+        .extend(stock_unknown(inputs, &resolution.items));
     let open = resolution.open(inputs);
     resolution.findings.extend(open);
     secrets::merge_notes(&mut resolution.secrets);
@@ -177,6 +180,29 @@ fn resolve_node(inputs: &Inputs<'_>, node: &PlanNode, used: &mut decide::Used, r
     resolution.findings.extend(kept.findings);
     resolution.carries.insert(node.name.clone(), carries);
     resolution.leaves.insert(node.name.clone(), kept.leaves);
+}
+
+/// Much that is asked would not be, if the old version's archive were there to tell.
+fn stock_unknown(inputs: &Inputs<'_>, items: &[Item]) -> Option<Finding> {
+    let asked = |item: &&Item| item.state == FileState::StockUnknown && item.outcome.fate == Fate::Undecided;
+    let files: BTreeSet<&str> = items
+        .iter()
+        .filter(asked)
+        .map(|item| item.file.as_str())
+        .collect();
+    if inputs.upgrade.old_distribution.is_some() || files.is_empty() {
+        return None;
+    }
+    Some(finding(
+        Severity::Warning,
+        "stock-unknown",
+        inputs.file,
+        format!(
+            "what the old version shipped is not known for {} file(s) with undecided values",
+            files.len()
+        ),
+        "name the archive that the old homes were unpacked from as home.old_distribution: most of them are then decided",
+    ))
 }
 
 fn not_compared(node: &PlanNode, why: &str) -> Finding {
@@ -316,7 +342,7 @@ pub fn meaning(fate: Fate) -> &'static str {
         Fate::ByGuide => "the guide sets that place",
         Fate::BySite => "the upgrade file sets that place",
         Fate::Obsolete => "the new version has no use for it",
-        Fate::Left => "the new version's value stays, as the upgrade file says",
+        Fate::Left => "the new home's value stays",
         Fate::Same => "the new home has it already",
     }
 }

@@ -1,3 +1,4 @@
+mod configuration;
 mod databases;
 mod guides;
 mod refusals;

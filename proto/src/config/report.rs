@@ -99,7 +99,7 @@ pub enum Fate {
     BySite,
     /// The new version has no use for it.
     Obsolete,
-    /// The upgrade file says that the new version's value stays.
+    /// The new home's value stays: the upgrade file says so, or somebody set it there before.
     Left,
     /// The new home has it already.
     Same,

@@ -511,6 +511,16 @@ fn files(spec: &FleetSpec, root: &Path, binaries: &Binaries, upgrade: &mut Upgra
         std::fs::write(desk.join("migration.sql"), fixtures::MIGRATION_MYSQL)?;
         upgrade.scripts = vec!["migration.sql".into()];
     }
+    if spec.corpus.is_some() {
+        // Real stock files of two versions differ in many values: only the old archive tells which are the site's.
+        let archive = desk.join("wso2dss-3.0.1.zip");
+        let stock = HomeSpec {
+            corpus: spec.corpus.clone(),
+            ..HomeSpec::stock(PRODUCT, OLD.0, OLD.1, &binaries.standin())
+        };
+        carbon_standin::distribution::make_distribution(&archive, &stock)?;
+        upgrade.old_distribution = Some(("wso2dss-3.0.1.zip".to_owned(), file_hash(&archive)?));
+    }
     if spec.new_homes == NewHomes::Distribution {
         let archive = desk.join("wso2dss-3.2.0.zip");
         let stock = HomeSpec {

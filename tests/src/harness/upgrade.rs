@@ -30,6 +30,8 @@ pub struct UpgradeFile {
     pub new: String,
     /// File name and SHA-256 of the distribution.
     pub distribution: Option<(String, String)>,
+    /// File name and SHA-256 of the old version's distribution.
+    pub old_distribution: Option<(String, String)>,
     /// URL of production.
     pub production: String,
     /// URL of staging.
@@ -60,6 +62,7 @@ impl UpgradeFile {
             old: format!("{homes}/{{node}}/wso2dss-3.0.1"),
             new: format!("{homes}/{{node}}/wso2dss-3.2.0"),
             distribution: None,
+            old_distribution: None,
             production: databases.url(PRODUCTION),
             staging: databases.url(STAGING),
             password: secrets.reference(match databases.account() {
@@ -100,11 +103,13 @@ impl UpgradeFile {
             "manager = \"dss-1\"\n\n[home]\nold = \"{}\"\nnew = \"{}\"",
             self.old, self.new
         )?;
-        if let Some((file, sha256)) = &self.distribution {
-            writeln!(
-                text,
-                "distribution = {{ file = \"{file}\", sha256 = \"{sha256}\" }}"
-            )?;
+        for (key, archive) in [
+            ("distribution", &self.distribution),
+            ("old_distribution", &self.old_distribution),
+        ] {
+            if let Some((file, sha256)) = archive {
+                writeln!(text, "{key} = {{ file = \"{file}\", sha256 = \"{sha256}\" }}")?;
+            }
         }
         writeln!(
             text,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::Command;
 use cutover_proto::crash;
-use cutover_proto::ids::{CommandId, Direction, NodeName, RunId, StepId};
+use cutover_proto::ids::{CommandId, Direction, NodeName, RunId, Sha256Hex, StepId};
 use cutover_proto::pb;
 use cutover_proto::plan::{Place, Plan, PlanStep, StepAction};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};

@@ -140,7 +140,7 @@ fn extra_files(node: &PlanNode, old: &HomeFacts, new: Option<&HomeFacts>) -> Vec
                 "extra-datasource-file",
                 &node.name,
                 format!("{} loads {file} beside master-datasources.xml ({})", old.path, names.join(", ")),
-                "it is not copied: if it is a backup, nothing is lost; if applications use it, set its data sources in \
+                "it is not copied unless [[decide]] says so: if it is a backup, nothing is lost; if applications use it, set its data sources in \
                  the new home's master-datasources.xml by [[config]]",
             )
         })

@@ -19,7 +19,7 @@ pub(super) fn shown(value: Option<&ShownValue>) -> String {
 
 /// One line, not too long.
 fn short(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
     if line.chars().count() <= 120 {
         return line;
     }
@@ -32,7 +32,7 @@ pub(super) fn answer(item: &Item) -> String {
     let path = item.change.as_ref().map(|change| change.path.as_str());
     let mut lines = vec!["[[decide]]".to_owned(), format!("file = {}", quoted(&item.file))];
     lines.extend(path.map(|path| format!("path = {}", quoted(path))));
-    let take = if old_is_possible(item) { "old" } else { "new" };
+    let take = if old_is_likely(item) { "old" } else { "new" };
     lines.push(format!("take = \"{take}\"    # {}", choices(item)));
     lines.join("\n")
 }
@@ -66,8 +66,18 @@ pub(super) fn all(resolution: &Resolution, nodes: usize) -> String {
     blocks.join("\n")
 }
 
+/// A comment of TOML can hold no control characters.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Where stock is not known most differences are the versions' own.
+fn old_is_likely(item: &Item) -> bool {
+    item.state != FileState::StockUnknown && old_is_possible(item)
 }
 
 fn old_is_possible(item: &Item) -> bool {

@@ -245,11 +245,8 @@ impl<'a, 'c> One<'a, 'c> {
                 "files that are not XML are not edited; a person must say whether the value matters",
             );
         }
-        if safety::is_site_place(&self.file.file, &self.change.path)
-            && self.change.site.is_some()
-            && !matches!(self.change.new, NewPlace::Several { .. } | NewPlace::Missing)
-        {
-            return self.carried("every version reads it there, and no version ships a value of its own");
+        if let Some(outcome) = self.site_place() {
+            return outcome;
         }
         match &self.change.new {
             NewPlace::There { value, .. } => self.there(value),
@@ -264,6 +261,37 @@ impl<'a, 'c> One<'a, 'c> {
             NewPlace::Several { count } => {
                 self.undecided(format!("the new version's file has {count} such places, and which one is meant is not known"))
             }
+        }
+    }
+
+    /// Places that hold nothing but values of the site.
+    fn site_place(&self) -> Option<Outcome> {
+        let shipped = safety::site_place(&self.file.file, &self.change.path)?;
+        self.change.site.as_ref()?;
+        match (&self.change.new, shipped) {
+            (NewPlace::ParentOnly, _) => {
+                Some(self.carried("every version reads it there, and none ships a value of its own"))
+            }
+            (
+                NewPlace::There {
+                    value: ShownValue::Plain(new),
+                    ..
+                },
+                Some(shipped),
+            ) => {
+                if new.trim() == shipped {
+                    return Some(
+                        self.carried(format!("every version reads it there, and ships `{shipped}`")),
+                    );
+                }
+                Some(Outcome::new(
+                    Fate::Left,
+                    format!(
+                        "every version ships `{shipped}` there, and somebody set the new home to `{new}`: that stays"
+                    ),
+                ))
+            }
+            (NewPlace::There { .. } | NewPlace::Missing | NewPlace::Several { .. }, _) => None,
         }
     }
 

@@ -4,17 +4,19 @@ use cutover_proto::config::ShownValue;
 
 use super::context::Context;
 
-/// Places that every version of Carbon reads and that no version ships with a value of its own (carbon-facts.md
-/// section 6): a value there is always the site's, also where the new version has it in a comment only.
-const SITE_PLACES: &[(&str, &str)] = &[
-    ("repository/conf/carbon.xml", "/Server/HostName"),
-    ("repository/conf/carbon.xml", "/Server/MgtHostName"),
-    ("repository/conf/carbon.xml", "/Server/Ports/Offset"),
+/// Places that every version of Carbon reads and that are the site's alone (carbon-facts.md section 6), with what every
+/// version ships there. Where it ships nothing the new file may have the place in a comment.
+const SITE_PLACES: &[(&str, &str, Option<&str>)] = &[
+    ("repository/conf/carbon.xml", "/Server/HostName", None),
+    ("repository/conf/carbon.xml", "/Server/MgtHostName", None),
+    ("repository/conf/carbon.xml", "/Server/Ports/Offset", Some("0")),
 ];
 
-/// Whether a place holds nothing but the site's own values.
-pub(super) fn is_site_place(file: &str, path: &str) -> bool {
-    SITE_PLACES.contains(&(file, path))
+/// What every version ships at a place that is the site's alone; none when it is no such place.
+pub(super) fn site_place(file: &str, path: &str) -> Option<Option<&'static str>> {
+    let mut places = SITE_PLACES.iter();
+    let (_, _, shipped) = places.find(|(in_file, at, _)| (*in_file, *at) == (file, path))?;
+    Some(*shipped)
 }
 
 /// Whether a text as agents show it is the value itself: a part that is a secret is masked, a long one is cut.

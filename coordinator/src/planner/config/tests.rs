@@ -254,7 +254,29 @@ fn value_when_stock_is_not_known_then_only_places_of_the_site_are_carried() {
         World::new(vec![file(CARBON, FileState::StockUnknown, vec![change])]).outcome()
     };
     assert_eq!(unknown("/Server/X", "a", "b").fate, Fate::Undecided);
+    let mut change = changed("/Server/X", "", "a\u{1b}[1m", "b");
+    change.stock = None;
+    let world = World::new(vec![file(CARBON, FileState::StockUnknown, vec![change])]);
+    let findings = world.resolve().findings;
+    assert_eq!(findings[0].code, "stock-unknown");
+    let report = world.with(|inputs| report(inputs, &resolve(inputs)));
+    assert!(
+        report.answers.contains("take = \"new\""),
+        "most differences are the versions' own: {}",
+        report.answers
+    );
+    assert_eq!(world.answering(&report.answers).codes(), Vec::<String>::new());
     assert_eq!(unknown("/Server/Ports/Offset", "2", "0").fate, Fate::Carried);
+    let prepared = unknown("/Server/Ports/Offset", "2", "3");
+    assert_eq!(
+        (prepared.fate, prepared.edit),
+        (Fate::Left, None),
+        "somebody set it"
+    );
+    assert_eq!(
+        unknown("/Server/HostName", "a", "localhost").fate,
+        Fate::Undecided
+    );
     let version = unknown("/Server/Version", "3.0.1", "3.2.0");
     assert_eq!((version.fate, version.edit), (Fate::Obsolete, None));
 }

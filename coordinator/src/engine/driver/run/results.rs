@@ -26,32 +26,7 @@ impl Driver {
 
     /// A look at a node that finds something else than the plan was made from is a failure.
     pub(super) fn judged(&self, step: &StepId, node: &NodeName, outcome: StepOutcome) -> StepOutcome {
-        let receipt = outcome?;
-        let (Some(step), Some(planned)) = (self.plan.step(step), self.plan.inventory.get(node)) else {
-            return Ok(receipt);
-        };
-        if let (Some(config), Some(planned)) = (&receipt.config, self.plan.configs.get(node)) {
-            return match config::differences(planned, &config::prints(config)) {
-                Some(what) => Err(changed_configuration(node, &what)),
-                None => Ok(receipt),
-            };
-        }
-        let (StepAction::Node(NodeAction::Inspect { homes }), Some(facts)) = (&step.action, &receipt.facts)
-        else {
-            return Ok(receipt);
-        };
-        if &essentials(facts, homes) == planned {
-            return Ok(receipt);
-        }
-        Err(StepError::new(
-            ErrorCode::NotEqual,
-            format!("node {node} is not as it was when the plan was made"),
-            format!(
-                "product, version, data sources or tenants of {} have changed",
-                homes.join(" or ")
-            ),
-            "abort, and plan again",
-        ))
+        judge(&self.plan, step, node, outcome?)
     }
 
     pub(super) async fn ended(
@@ -92,11 +67,109 @@ impl Driver {
     }
 }
 
-fn changed_configuration(node: &NodeName, what: &str) -> StepError {
-    StepError::new(
+fn judge(plan: &Plan, step: &StepId, node: &NodeName, receipt: Receipt) -> StepOutcome {
+    let Some(PlanStep {
+        action: StepAction::Node(action),
+        ..
+    }) = plan.step(step)
+    else {
+        return Ok(receipt);
+    };
+    let what = if let NodeAction::CompareConfig { .. } = action {
+        let now = receipt.config.as_ref().map(|found| config::prints(found));
+        match (plan.configs.get(node), now) {
+            (None, _) => None,
+            (Some(_), None) => Some("its agent sent no comparison of the configuration".to_owned()),
+            (Some(planned), Some(now)) => config::differences(planned, &now),
+        }
+    } else if let NodeAction::Inspect { homes } = action {
+        let same = |planned: &Sha256Hex| {
+            receipt
+                .facts
+                .as_ref()
+                .is_none_or(|facts| essentials(facts, homes) == *planned)
+        };
+        plan.inventory
+            .get(node)
+            .filter(|planned| !same(planned))
+            .map(|_| {
+                format!(
+                    "product, version, data sources, tenants or key stores of {} have changed",
+                    homes.join(" or ")
+                )
+            })
+    } else {
+        None
+    };
+    let Some(what) = what else {
+        return Ok(receipt);
+    };
+    Err(StepError::new(
         ErrorCode::NotEqual,
-        format!("the configuration of node {node} is not what the plan was made from"),
-        what.to_owned(),
+        format!("node {node} is not as it was when the plan was made"),
+        what,
         "abort, look at `cutover config report`, and plan again",
-    )
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::config::{ConfigComparison, FileComparison, FileState};
+    use cutover_proto::plan::Reversal;
+
+    use super::*;
+
+    fn comparison(state: FileState) -> ConfigComparison {
+        let file = FileComparison {
+            file: "repository/conf/carbon.xml".into(),
+            sha256: Sha256Hex::of(b"x"),
+            state,
+            changes: Vec::new(),
+        };
+        ConfigComparison {
+            files: vec![file],
+            ..ConfigComparison::default()
+        }
+    }
+
+    #[test]
+    fn configuration_when_another_than_planned_then_the_step_fails_and_names_the_file() {
+        let node: NodeName = "n1".parse().unwrap();
+        let mut plan = crate::engine::testing::plan();
+        let planned = comparison(FileState::Edited);
+        plan.configs = [(node.clone(), config::prints(&planned))].into();
+        let id: StepId = "preflight.compare-config@n1".parse().unwrap();
+        plan.phases[0].steps.push(PlanStep {
+            id: id.clone(),
+            title: String::new(),
+            place: Place::Node(node.clone()),
+            action: StepAction::Node(NodeAction::CompareConfig {
+                old: "/opt/old".into(),
+                old_stock: None,
+                new: "/opt/new".into(),
+                new_stock: None,
+            }),
+            reversal: Reversal::Nothing,
+            undo: String::new(),
+            skippable: false,
+            deadline_secs: 1,
+            after: Vec::new(),
+            sentences: Vec::new(),
+        });
+        let told = |config: Option<ConfigComparison>| {
+            let receipt = Receipt {
+                config: config.map(Box::new),
+                ..Receipt::new()
+            };
+            judge(&plan, &id, &node, receipt)
+        };
+        assert!(told(Some(planned)).is_ok());
+        let error = told(Some(comparison(FileState::Opaque))).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotEqual);
+        assert!(
+            error.why.contains("repository/conf/carbon.xml is another one"),
+            "{error:?}"
+        );
+        assert!(told(None).unwrap_err().why.contains("sent no comparison"));
+    }
 }
