@@ -4,8 +4,12 @@ pub mod adhoc;
 pub mod checks;
 pub mod config;
 pub mod edits;
+pub mod fence;
 pub mod forecast;
+pub mod mode;
+mod overrides;
 pub mod phases;
+pub mod rehearsal;
 pub mod roles;
 pub mod scripts;
 pub mod window;
@@ -15,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cutover_database::{RssLevel, SchemaLevel};
 use cutover_proto::facts::{HomeFacts, NodeFacts};
 use cutover_proto::ids::{NodeName, Sha256Hex};
-use cutover_proto::plan::{Plan, PlanDatabase};
+use cutover_proto::plan::{DataMode, Plan, PlanDatabase};
 use cutover_proto::step::BlobRef;
-use cutover_proto::view::{Finding, Severity};
+use cutover_proto::view::{Finding, RehearsalView, Severity};
 
 use crate::guide::{Guide, Order, Role};
 use crate::model::upgrade::{Upgrade, UpgradeDatabase};
@@ -72,6 +76,8 @@ pub struct DatabaseProbe {
     pub bytes: u64,
     /// What stands in the way.
     pub findings: Vec<Finding>,
+    /// How production is fenced.
+    pub fencing: fence::Fencing,
 }
 
 /// A script that a plan may use.
@@ -83,6 +89,8 @@ pub struct KnownScript {
     pub statements: Result<u32, String>,
     /// Words in it that may be names of tables, in upper case: by them its role is told.
     pub touches: BTreeSet<String>,
+    /// The hash of every statement.
+    pub hashes: Vec<Sha256Hex>,
 }
 
 /// Everything a plan is made of.
@@ -104,13 +112,16 @@ pub struct Inputs<'a> {
     pub scripts: &'a BTreeMap<String, KnownScript>,
     /// What the site changed in the configuration of each node's old home.
     pub configs: &'a config::Comparisons,
+    /// The last rehearsal of an upgrade of this name.
+    pub rehearsal: Option<&'a RehearsalView>,
 }
 
 impl Inputs<'_> {
     /// Whether production is migrated before it is copied.
     #[must_use]
     pub fn migrates_production(&self) -> bool {
-        self.guide.order == Order::MigrateThenCopy && !self.upgrade.copy_first
+        let online = self.upgrade.downtime.mode.is_some_and(DataMode::is_online);
+        self.guide.order == Order::MigrateThenCopy && !self.upgrade.copy_first && !online
     }
 
     /// The nodes, manager first.
@@ -259,13 +270,17 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     }
     let config = config::resolve(inputs);
     findings.extend(config.findings.iter().cloned());
+    findings.extend(overrides::attach(inputs, &mut databases));
+    let scripts = databases.iter().map(|database| database.scripts.len()).sum();
+    let (data, found) = mode::choose(inputs, scripts);
+    findings.extend(found);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return (None, findings);
     }
     let mut notes = notes(inputs, &databases, &findings);
     notes.extend(config.notes(inputs.nodes.len()));
-    let plan = phases::compile(inputs, databases, notes, &config);
+    let plan = phases::compile(inputs, databases, data, notes, &config);
     (Some(plan), findings)
 }
 
@@ -303,6 +318,12 @@ fn notes(inputs: &Inputs<'_>, databases: &[PlanDatabase], findings: &[Finding]) 
         .iter()
         .map(|database| format!("database {}: {}", database.name, database.scripts_why))
         .collect();
+    notes.extend(
+        inputs
+            .databases
+            .iter()
+            .flat_map(|(name, probe)| fence_notes(name, &probe.fencing)),
+    );
     if inputs.upgrade.admin.is_none() {
         notes.push(
             "the guide's tests (user stores, tenants) are left to you: add [admin] with user and password to have \
@@ -316,6 +337,26 @@ fn notes(inputs: &Inputs<'_>, databases: &[PlanDatabase], findings: &[Finding]) 
             .map(|finding| format!("{}: {}", finding.place, finding.text)),
     );
     notes.extend(inputs.guide.notes.iter().cloned());
+    notes
+}
+
+fn fence_notes(database: &str, fencing: &fence::Fencing) -> Vec<String> {
+    let mut notes: Vec<String> = fencing
+        .words
+        .iter()
+        .map(|words| format!("database {database}, fence: {words}"))
+        .collect();
+    match &fencing.refused {
+        Some(why) => notes.push(format!(
+            "database {database} is not fenced: {why}. Nothing keeps the old servers' account out of it but the held \
+             servers; the sessions on it are proven again before the new servers start"
+        )),
+        None if fencing.proof.is_none() => notes.push(format!(
+            "database {database}: the fence is proven from the server's own catalog only. Give `application` the \
+             account of the old servers and its password to have it tried"
+        )),
+        None => {}
+    }
     notes
 }
 

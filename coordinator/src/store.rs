@@ -11,6 +11,7 @@ use cutover_proto::audit::{AuditEntry, AuditRecord};
 use cutover_proto::facts::NodeFacts;
 use cutover_proto::ids::{NodeName, RunId, Sha256Hex};
 use cutover_proto::plan::Plan;
+use cutover_proto::view::RehearsalView;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,29 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn events(&self, run: RunId) -> BoxFuture<'_, StoreResult<Vec<EventRecord>>>;
     /// All runs, oldest first.
     fn runs(&self) -> BoxFuture<'_, StoreResult<Vec<RunRow>>>;
+
+    /// Keeps a note of a run under a name, in the place of an earlier one of that name, with its audit records. What a
+    /// step must know after a crash and can't read anywhere else, such as what a fence took away, is kept so before
+    /// it is done.
+    fn put_note<'a>(
+        &'a self,
+        scope: &'a str,
+        name: &'a str,
+        note: serde_json::Value,
+        audit: Vec<AuditEntry>,
+    ) -> BoxFuture<'a, StoreResult<()>>;
+    /// A note.
+    fn note<'a>(
+        &'a self,
+        scope: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, StoreResult<Option<serde_json::Value>>>;
+    /// Removes a note.
+    fn drop_note<'a>(&'a self, scope: &'a str, name: &'a str) -> BoxFuture<'a, StoreResult<()>>;
+    /// Keeps what a rehearsal found, in the place of what the same run had told before.
+    fn put_rehearsal<'a>(&'a self, rehearsal: &'a RehearsalView) -> BoxFuture<'a, StoreResult<()>>;
+    /// The last rehearsal of an upgrade.
+    fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>>;
 
     /// Uses a join token up and adds or replaces its node, both or neither; `false` when the token had been used.
     fn enrol<'a>(

@@ -3,30 +3,37 @@
 
 mod alone;
 mod backup;
+mod catalog;
 mod checkpoint;
 mod copy;
+mod fence;
 mod finalize;
 mod migrate;
 mod probe;
 mod progress;
+mod rehearsal;
 mod repair;
+mod synchronise;
 mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cutover_database::{DatabaseError, DatabaseFacts, Kind, OwnSessions, Target};
+use cutover_database::{DatabaseError, DatabaseFacts, Kind, OwnSessions, Target, compatible};
 use cutover_proto::ids::{Direction, RunId, StepId};
 use cutover_proto::plan::{
     DatabaseAction, DatabaseAddress, DatabaseRole, Place, Plan, PlanDatabase, PlanStep, StepAction,
 };
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+use cutover_proto::step::SecretRef;
+use secrecy::SecretString;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::engine::driver::Update;
+use crate::engine::fold::Resolution;
 use crate::secrets;
 use crate::store::Store;
 
@@ -51,6 +58,8 @@ pub struct Job {
     pub updates: broadcast::Sender<Update>,
     /// Evidence of the steps before.
     pub receipts: BTreeMap<StepId, Receipt>,
+    /// What operators decided about statements of its scripts.
+    pub resolved: Vec<Resolution>,
 }
 
 /// Carries coordinator steps out.
@@ -113,41 +122,53 @@ impl Worker {
             .plan
             .database(name)
             .ok_or_else(|| defect("a step names a database that the plan lacks"))?;
-        match (action, job.direction) {
-            (DatabaseAction::Verify, Direction::Do) => self.verify(database).await,
-            (DatabaseAction::ProveAlone { role }, Direction::Do) => {
-                self.prove_alone(job, database, *role).await
-            }
-            (DatabaseAction::Backup, Direction::Do) => self.back_up(job, database).await,
-            (DatabaseAction::Migrate { role }, Direction::Do) => self.migrate(job, database, *role).await,
-            (DatabaseAction::Migrate { role }, Direction::Undo) => self.unmigrate(job, database, *role).await,
-            (DatabaseAction::Copy, Direction::Do) => self.copy(job, database).await,
-            (DatabaseAction::Copy, Direction::Undo) => self.empty_staging(job, database).await,
-            (DatabaseAction::Compare, Direction::Do) => self.compare(job, database).await,
-            (
-                DatabaseAction::Repair {
-                    role,
-                    checks,
-                    primary_domain,
-                },
-                Direction::Do,
-            ) => self.repair(job, database, *role, checks, primary_domain).await,
-            (DatabaseAction::Checkpoint { role, checks }, Direction::Do) => {
+        match job.direction {
+            Direction::Do => self.do_action(job, database, action).await,
+            Direction::Undo => self.undo_action(job, database, action).await,
+        }
+    }
+
+    async fn do_action(&self, job: &Job, database: &PlanDatabase, action: &DatabaseAction) -> StepOutcome {
+        match action {
+            DatabaseAction::Verify => self.verify(database).await,
+            DatabaseAction::ProveAlone { role } => self.prove_alone(job, database, *role).await,
+            DatabaseAction::Backup => self.back_up(job, database).await,
+            DatabaseAction::Migrate { role } => self.migrate(job, database, *role).await,
+            DatabaseAction::Copy { serving } => self.copy(job, database, *serving).await,
+            DatabaseAction::Compare => self.compare(job, database).await,
+            DatabaseAction::Repair {
+                role,
+                checks,
+                primary_domain,
+            } => self.repair(job, database, *role, checks, primary_domain).await,
+            DatabaseAction::Checkpoint { role, checks } => {
                 self.checkpoint(job, database, *role, checks).await
             }
-            (DatabaseAction::ProveServing { nodes }, Direction::Do) => {
-                self.prove_serving(job, database, *nodes).await
+            DatabaseAction::ProveServing { nodes } => self.prove_serving(job, database, *nodes).await,
+            DatabaseAction::Fence { accounts, proof } => {
+                self.fence(job, database, accounts, proof.as_ref()).await
             }
-            (
-                DatabaseAction::Verify
-                | DatabaseAction::ProveAlone { .. }
-                | DatabaseAction::Backup
-                | DatabaseAction::Compare
-                | DatabaseAction::Repair { .. }
-                | DatabaseAction::Checkpoint { .. }
-                | DatabaseAction::ProveServing { .. },
-                Direction::Undo,
-            ) => Ok(Receipt::new().with("undo", "nothing to undo")),
+            DatabaseAction::Synchronise { fenced } => self.synchronise(job, database, *fenced).await,
+            DatabaseAction::MakeScratch { .. } => self.make_scratch(job, database).await,
+            DatabaseAction::DropScratch => self.drop_scratch(job, database).await,
+        }
+    }
+
+    async fn undo_action(&self, job: &Job, database: &PlanDatabase, action: &DatabaseAction) -> StepOutcome {
+        match action {
+            DatabaseAction::Migrate { role } => self.unmigrate(job, database, *role).await,
+            DatabaseAction::Copy { .. } => self.empty_staging(job, database).await,
+            DatabaseAction::Fence { .. } => self.unfence(job, database).await,
+            DatabaseAction::MakeScratch { keep } => self.give_up_scratch(job, database, *keep).await,
+            DatabaseAction::Verify
+            | DatabaseAction::ProveAlone { .. }
+            | DatabaseAction::Backup
+            | DatabaseAction::Compare
+            | DatabaseAction::Repair { .. }
+            | DatabaseAction::Checkpoint { .. }
+            | DatabaseAction::ProveServing { .. }
+            | DatabaseAction::Synchronise { .. }
+            | DatabaseAction::DropScratch => Ok(Receipt::new().with("undo", "nothing to undo")),
         }
     }
 }
@@ -163,23 +184,27 @@ fn defect(what: &str) -> StepError {
 
 /// The database that an address names, with its password.
 fn target(address: &DatabaseAddress) -> Result<Target, StepError> {
-    let password = secrets::resolve(&address.password).map_err(|error| {
-        let source = std::error::Error::source(&error)
-            .map(|s| format!(" ({s})"))
-            .unwrap_or_default();
-        StepError::new(
-            ErrorCode::SecretUnavailable,
-            format!("the password for {} can't be read", address.url),
-            format!("{error}{source}"),
-            "make it readable for the coordinator, then retry",
-        )
-    })?;
+    let password = secret(&address.password, &address.url)?;
     Target::parse(&address.url, password).map_err(|error| {
         StepError::new(
             ErrorCode::DatabaseRefused,
             "a database URL can't be read",
             error.to_string(),
             "plan again",
+        )
+    })
+}
+
+fn secret(reference: &SecretRef, of: &str) -> Result<SecretString, StepError> {
+    secrets::resolve(reference).map_err(|error| {
+        let source = std::error::Error::source(&error)
+            .map(|s| format!(" ({s})"))
+            .unwrap_or_default();
+        StepError::new(
+            ErrorCode::SecretUnavailable,
+            format!("the password for {of} can't be read"),
+            format!("{error}{source}"),
+            "make it readable for the coordinator, then retry",
         )
     })
 }
@@ -234,6 +259,26 @@ fn identity(facts: &DatabaseFacts) -> String {
         .join("|"),
     };
     format!("{}:{server}/{}", facts.engine, facts.database)
+}
+
+/// Refuses a staging that can't take production's place.
+fn compatible_or_refused(
+    database: &PlanDatabase,
+    production: &DatabaseFacts,
+    staging: &DatabaseFacts,
+) -> Result<(), StepError> {
+    let problems = compatible(production, staging);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let why: Vec<String> = problems.iter().map(|problem| problem.text.clone()).collect();
+    let next: Vec<String> = problems.iter().map(|problem| problem.remedy.clone()).collect();
+    Err(StepError::new(
+        ErrorCode::DatabaseRefused,
+        format!("staging of database {} can't become production", database.name),
+        why.join("; "),
+        format!("{}; then retry", next.join("; ")),
+    ))
 }
 
 /// Refuses a database that is not the one the plan was made for.

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeName, Sha256Hex, StepId};
-use crate::step::{BlobRef, NodeAction, SecretRef};
+use crate::step::{AdminAccess, BlobRef, NodeAction, SecretRef};
 
 /// Schema name of a plan document.
 pub const PLAN_SCHEMA: &str = "plan/1";
@@ -48,6 +48,81 @@ pub struct Plan {
     /// refuses a node whose files say something else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configs: BTreeMap<NodeName, BTreeMap<String, Sha256Hex>>,
+    /// How the data gets from production to staging, and why so. Absent where no data is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataPlan>,
+    /// The plan that this one rehearses; a run of it changes nothing but its own scratch databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearses: Option<Sha256Hex>,
+}
+
+/// How the data gets from production to staging.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataMode {
+    /// Stop the servers, copy, migrate, switch.
+    #[default]
+    StopCopy,
+    /// Copy while production serves and keep staging equal to it; stop, bring over the last difference, migrate,
+    /// switch.
+    Sync,
+}
+
+impl DataMode {
+    /// Every mode, the plainest first.
+    pub const ALL: [DataMode; 2] = [DataMode::StopCopy, DataMode::Sync];
+
+    /// The word in upgrade files and plans.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DataMode::StopCopy => "stop-copy",
+            DataMode::Sync => "sync",
+        }
+    }
+
+    /// Whether the data is copied while production serves.
+    #[must_use]
+    pub fn is_online(self) -> bool {
+        match self {
+            DataMode::StopCopy => false,
+            DataMode::Sync => true,
+        }
+    }
+}
+
+impl fmt::Display for DataMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the data gets from production to staging, and why so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataPlan {
+    /// The way chosen.
+    pub mode: DataMode,
+    /// Why, in words.
+    pub why: String,
+    /// The downtime that the operator allows, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_secs: Option<u64>,
+    /// The run of the rehearsal that the forecasts rest on; without one they rest on sizes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<String>,
+    /// The downtime of every mode.
+    pub forecasts: Vec<ModeForecast>,
+    /// Seconds that the last copy of directories takes at most, reckoned from their size.
+    pub directories_secs: u64,
+}
+
+/// The downtime of one mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeForecast {
+    /// The mode.
+    pub mode: DataMode,
+    /// Its downtime.
+    pub downtime: DowntimeForecast,
 }
 
 /// A maintenance window.
@@ -112,6 +187,64 @@ pub struct PlanScript {
     pub statements: u32,
     /// Whether it ships with the guide.
     pub bundled: bool,
+    /// Statements that are not run as they stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<StatementOverride>,
+}
+
+/// What is done about one statement instead of running it as it stands. Bound to the statement's text by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementOverride {
+    /// Number of the statement in the script, from 1, as `cutover sql split` shows it.
+    pub statement: u32,
+    /// SHA-256 of the statement.
+    pub sha256: Sha256Hex,
+    /// What is done.
+    pub action: OverrideAction,
+    /// The statement run in its place, when it is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is done about a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverrideAction {
+    /// It is left out.
+    Skip,
+    /// Another statement runs in its place.
+    Replace,
+    /// A person has carried it out.
+    DoneByHand,
+}
+
+impl OverrideAction {
+    /// The word in upgrade files and commands.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OverrideAction::Skip => "skip",
+            OverrideAction::Replace => "replace",
+            OverrideAction::DoneByHand => "done-by-hand",
+        }
+    }
+}
+
+impl std::str::FromStr for OverrideAction {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [
+            OverrideAction::Skip,
+            OverrideAction::Replace,
+            OverrideAction::DoneByHand,
+        ]
+        .into_iter()
+        .find(|action| action.as_str() == text)
+        .ok_or(())
+    }
 }
 
 /// A barrier: all its steps end before the next phase starts.
@@ -185,7 +318,31 @@ pub enum DatabaseAction {
         role: DatabaseRole,
     },
     /// Copy production to staging.
-    Copy,
+    Copy {
+        /// Production serves meanwhile: the copy is of one moment, and what is written later is brought over later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        serving: bool,
+    },
+    /// Make production refuse the application, and prove it by trying to connect.
+    Fence {
+        /// The application's accounts on production.
+        accounts: Vec<String>,
+        /// The account that tries to connect, where its password is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<AdminAccess>,
+    },
+    /// Bring every difference between production and staging over to staging.
+    Synchronise {
+        /// Production is fenced: this is the last difference.
+        fenced: bool,
+    },
+    /// Make the scratch database that a rehearsal works on.
+    MakeScratch {
+        /// It stays after the rehearsal.
+        keep: bool,
+    },
+    /// Remove the rehearsal's scratch database.
+    DropScratch,
     /// Prove that staging equals production.
     Compare,
     /// Repair what checkpoints find, where a repair is known and the operator asked for it.
@@ -220,7 +377,11 @@ impl DatabaseAction {
             DatabaseAction::ProveAlone { .. } => "prove-alone",
             DatabaseAction::Backup => "backup-database",
             DatabaseAction::Migrate { .. } => "migrate",
-            DatabaseAction::Copy => "copy-database",
+            DatabaseAction::Copy { .. } => "copy-database",
+            DatabaseAction::Fence { .. } => "fence",
+            DatabaseAction::Synchronise { .. } => "synchronise",
+            DatabaseAction::MakeScratch { .. } => "make-scratch",
+            DatabaseAction::DropScratch => "drop-scratch",
             DatabaseAction::Compare => "compare-databases",
             DatabaseAction::Repair { .. } => "repair",
             DatabaseAction::Checkpoint { .. } => "checkpoint",

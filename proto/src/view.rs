@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeName, RunId, Sha256Hex, StepId};
-use crate::plan::Place;
+use crate::plan::{ModeForecast, Place};
 use crate::report::{Receipt, StepError};
 
 /// How much a finding matters.
@@ -199,6 +199,82 @@ pub struct RunSummary {
     pub done: u64,
     /// All steps.
     pub steps: u64,
+}
+
+/// What a rehearsal found. Schema `rehearsal/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearsalView {
+    /// The upgrade's name.
+    pub upgrade: String,
+    /// The rehearsal's run.
+    pub run: RunId,
+    /// The plan that was rehearsed.
+    pub plan_hash: Sha256Hex,
+    /// When it ended (RFC 3339).
+    pub at: String,
+    /// The first failure; a run of the plan would fail there too.
+    pub failed: Option<String>,
+    /// Every step that ended well and how long it took.
+    pub steps: Vec<RehearsedStep>,
+    /// Predicted downtime of every mode; empty when it failed.
+    pub forecasts: Vec<ModeForecast>,
+    /// Scratch databases that were kept.
+    pub kept: Vec<String>,
+}
+
+/// A step of a rehearsal and its duration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearsedStep {
+    /// The step.
+    pub id: StepId,
+    /// Its action's name.
+    pub kind: String,
+    /// Where.
+    pub place: Place,
+    /// Its duration, in milliseconds.
+    pub millis: u64,
+}
+
+/// A backup of a database. Schema `backup-list/1` is a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupView {
+    /// Name to give to `cutover backup verify` and `restore`: `RUN/DATABASE`.
+    pub id: String,
+    /// The upgrade's name.
+    pub upgrade: String,
+    /// Name of the database on its server.
+    pub database: String,
+    /// `mysql` or `postgres`.
+    pub engine: String,
+    /// Time on the server when it was taken.
+    pub taken: String,
+    /// The file.
+    pub file: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Tables in it.
+    pub tables: u64,
+    /// What is wrong with it; empty when its file is there with the right size.
+    pub problem: String,
+}
+
+/// What became of a backup that was restored, for a drill or for use. Schema `backup-restored/1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreView {
+    /// The backup.
+    pub id: String,
+    /// The database it was restored into.
+    pub into: String,
+    /// SHA-256 of the file that was read.
+    pub sha256: String,
+    /// Tables compared with the receipt.
+    pub tables: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
 }
 
 /// A node in a list. Schema `node-list/1` is a list of them.

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. The texts here are what `--help` shows.
 
 mod audit;
+mod backup;
 mod config;
 mod node;
 mod run;
@@ -11,9 +12,13 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use audit::AuditCommand;
+pub(crate) use backup::BackupCommand;
 pub(crate) use config::{ConfigCommand, ConfigReportArgs};
 pub(crate) use node::{ActionKind, DoArgs, NodeCommand, TokenArgs};
-pub(crate) use run::{ApplyArgs, ControlArgs, RetryArgs, SkipArgs, StatusArgs, StopArgs, WatchArgs};
+pub(crate) use run::{
+    ApplyArgs, ControlArgs, RehearseArgs, ResolveArgs, RetryArgs, SkipArgs, StatementAction, StatusArgs,
+    StopArgs, UnfenceArgs, WatchArgs,
+};
 pub(crate) use sql::SqlCommand;
 
 const EXIT_CODES: &str = "\
@@ -70,6 +75,11 @@ pub(crate) enum Command {
     /// Carry a plan out
     #[command(after_help = "Examples:\n  cutover apply dss.plan --watch\n  cutover apply dss.toml --yes")]
     Apply(ApplyArgs),
+    /// Try a plan's copy, scripts and checkpoints on scratch databases while production serves, and measure them
+    #[command(
+        after_help = "Examples:\n  cutover rehearse dss.plan --watch\n  cutover rehearse dss-prod --last"
+    )]
+    Rehearse(RehearseArgs),
     /// Show the coordinator and all runs, or one run step by step
     #[command(after_help = "Examples:\n  cutover status\n  cutover status dss-prod")]
     Status(StatusArgs),
@@ -96,6 +106,17 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cutover skip dss-prod --step validate.smoke@dss-1 --reason \"tested by hand\"\n  cutover skip dss-prod --step quiesce.stop@dss-2 --reason \"host is lost\""
     )]
     Skip(SkipArgs),
+    /// Decide what becomes of a statement that holds a migration; `cutover retry` then goes on
+    #[command(
+        after_help = "Example:\n  cutover resolve dss-prod --step data.migrate@carbon --statement 12 --sha256 9f86d0… --do skip --reason \"the key is gone already\""
+    )]
+    Resolve(ResolveArgs),
+    /// Let the old production database be used again, after the end of a run that fenced it
+    #[command(after_help = "Example:\n  cutover unfence dss-prod --reason \"read access for the auditors\"")]
+    Unfence(UnfenceArgs),
+    /// The backups of databases that runs have taken: list, prove again, restore elsewhere
+    #[command(subcommand, after_help = "Example:\n  cutover backup verify dss-prod/carbon")]
+    Backup(BackupCommand),
     /// The nodes: list, enrol, revoke, look at
     #[command(
         subcommand,

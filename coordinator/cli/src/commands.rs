@@ -3,11 +3,14 @@
 mod act;
 mod apply;
 mod audit;
+mod backup;
 mod config;
 mod control;
 mod guide;
 mod node;
 mod plan;
+mod rehearse;
+mod resolve;
 mod sql;
 mod status;
 mod verify;
@@ -71,6 +74,10 @@ pub(crate) async fn run(console: &Console, cli: Cli) -> Result<Exit, CliError> {
         Command::Abort(args) => control::abort(context, args).await,
         Command::Retry(args) => control::retry(context, args).await,
         Command::Skip(args) => control::skip(context, args).await,
+        Command::Rehearse(args) => rehearse::run(context, args).await,
+        Command::Resolve(args) => resolve::run(context, args).await,
+        Command::Unfence(args) => resolve::unfence(context, args).await,
+        Command::Backup(command) => backup::run(context, command).await,
         Command::Node(command) => node::run(context, command).await,
         Command::Do(args) => act::run(context, args).await,
         Command::Audit(command) => audit::run(context, command).await,

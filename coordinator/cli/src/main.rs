@@ -10,6 +10,7 @@ mod exit;
 mod findings;
 mod human;
 mod profile;
+mod rehearsal;
 mod remote;
 mod runbook;
 mod runview;

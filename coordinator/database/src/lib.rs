@@ -18,6 +18,7 @@ pub mod reach;
 pub mod repair;
 pub mod rss_level;
 pub mod schema_level;
+pub mod scratch;
 pub mod script;
 pub mod sessions;
 pub mod staging;
@@ -39,6 +40,7 @@ pub use reach::{Reach, reach};
 pub use repair::{RepairOptions, RepairReport, repair, repairable};
 pub use rss_level::RssLevel;
 pub use schema_level::SchemaLevel;
+pub use scratch::{drop_scratch, make_scratch, scratch_exists};
 pub use script::{
     Decided, DecidedAction, Override, OverrideAction, RunOptions, ScriptError, ScriptReport, run_script,
 };

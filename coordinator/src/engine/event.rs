@@ -1,6 +1,7 @@
 //! What can happen in a run.
 
 use cutover_proto::ids::{Direction, Sha256Hex, StepId};
+use cutover_proto::plan::StatementOverride;
 use cutover_proto::report::{Receipt, StepError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,17 @@ pub enum Event {
         operator: String,
         /// Why.
         reason: String,
+    },
+    /// An operator decided what becomes of a statement that holds a migration.
+    StatementResolved {
+        /// The step.
+        step: StepId,
+        /// The script.
+        script: String,
+        /// The statement, and what is done about it.
+        decision: StatementOverride,
+        /// Who.
+        operator: String,
     },
     /// An operator wants nothing new to start.
     Paused {
@@ -167,6 +179,7 @@ impl Event {
             | Event::StepFailed { step, .. }
             | Event::StepRetried { step, .. }
             | Event::StepSkipped { step, .. }
+            | Event::StatementResolved { step, .. }
             | Event::UndoStarted { step, .. }
             | Event::UndoSucceeded { step, .. }
             | Event::UndoFailed { step, .. } => Some(step),

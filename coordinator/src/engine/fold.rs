@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_proto::ids::{Sha256Hex, StepId};
-use cutover_proto::plan::{Plan, Reversal};
+use cutover_proto::plan::{Plan, Reversal, StatementOverride};
 use cutover_proto::report::{ErrorCode, Receipt, StepError};
 use jiff::Timestamp;
 
@@ -34,6 +34,17 @@ pub enum StepState {
     GivenUp(StepError),
 }
 
+/// What an operator decided about a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// The script.
+    pub script: String,
+    /// The statement, and what is done about it.
+    pub decision: StatementOverride,
+    /// Who.
+    pub operator: String,
+}
+
 /// A step with its tries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepProgress {
@@ -49,6 +60,8 @@ pub struct StepProgress {
     pub started: Option<Timestamp>,
     /// When the last try ended.
     pub ended: Option<Timestamp>,
+    /// What operators decided about statements of its scripts.
+    pub resolved: Vec<Resolution>,
 }
 
 impl StepProgress {
@@ -60,6 +73,7 @@ impl StepProgress {
             first_started: None,
             started: None,
             ended: None,
+            resolved: Vec::new(),
         }
     }
 
@@ -89,6 +103,8 @@ impl StepProgress {
             }
             (Failed(_), Event::StepRetried { .. }) => Some(Pending),
             (Failed(_) | Pending, Event::StepSkipped { .. }) => Some(Skipped),
+            // It stays failed until it is tried again; what was decided counts from then on.
+            (Failed(error), Event::StatementResolved { .. }) => Some(Failed(error.clone())),
             (
                 Succeeded(_) | Failed(_) | Skipped | Pending | UndoPending,
                 Event::UndoStarted { attempt, .. },
@@ -247,6 +263,7 @@ impl RunState {
             | Event::StepFailed { step, .. }
             | Event::StepRetried { step, .. }
             | Event::StepSkipped { step, .. }
+            | Event::StatementResolved { step, .. }
             | Event::UndoStarted { step, .. }
             | Event::UndoSucceeded { step, .. }
             | Event::UndoFailed { step, .. } => self.apply_to_step(plan, step, record)?,
@@ -291,6 +308,22 @@ impl RunState {
             | Event::StepSkipped { .. }
             | Event::UndoSucceeded { .. }
             | Event::UndoFailed { .. } => progress.ended = Some(record.at),
+            Event::StatementResolved {
+                script,
+                decision,
+                operator,
+                ..
+            } => {
+                // The later decision about a statement takes the place of the earlier one.
+                progress.resolved.retain(|known| {
+                    &known.script != script || known.decision.statement != decision.statement
+                });
+                progress.resolved.push(Resolution {
+                    script: script.clone(),
+                    decision: decision.clone(),
+                    operator: operator.clone(),
+                });
+            }
             Event::StepRetried { .. }
             | Event::RunStarted { .. }
             | Event::PhaseApproved { .. }

@@ -96,10 +96,39 @@ fn forward(plan: &Plan, state: &RunState) -> Outlook {
         })
         .collect();
     if events.is_empty() && running == 0 && !failed.is_empty() {
+        if plan.rehearses.is_some() {
+            return give_up(&failed, state);
+        }
         return Outlook::wait(Wait::Held(failed.iter().map(|step| step.id.clone()).collect()));
     }
     Outlook {
         events,
+        wait: Wait::Steps,
+    }
+}
+
+/// A rehearsal that fails has told what it can: it removes its scratch by itself.
+fn give_up(failed: &[&PlanStep], state: &RunState) -> Outlook {
+    let why: Vec<String> = failed
+        .iter()
+        .filter_map(|step| match state.step(&step.id) {
+            StepState::Failed(error) => Some(format!("{}: {error}", step.id)),
+            StepState::Pending
+            | StepState::Running
+            | StepState::Succeeded(_)
+            | StepState::Skipped
+            | StepState::UndoPending
+            | StepState::Undoing
+            | StepState::Undone
+            | StepState::Stuck(_)
+            | StepState::GivenUp(_) => None,
+        })
+        .collect();
+    Outlook {
+        events: vec![Event::AbortRequested {
+            operator: "coordinator".to_owned(),
+            reason: format!("the rehearsal failed: {}", why.join("; ")),
+        }],
         wait: Wait::Steps,
     }
 }

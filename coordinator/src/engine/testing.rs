@@ -79,7 +79,7 @@ pub(crate) fn plan() -> Plan {
                 vec![step(
                     "data.copy@db",
                     Place::Database("db".into()),
-                    StepAction::Database(DatabaseAction::Copy),
+                    StepAction::Database(DatabaseAction::Copy { serving: false }),
                     Reversal::Undo,
                     &[],
                 )],
@@ -121,5 +121,7 @@ pub(crate) fn plan() -> Plan {
         notes: Vec::new(),
         inventory: std::collections::BTreeMap::new(),
         configs: std::collections::BTreeMap::new(),
+        data: None,
+        rehearses: None,
     }
 }

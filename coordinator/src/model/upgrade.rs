@@ -3,6 +3,8 @@
 mod copying;
 mod database;
 mod decide;
+pub mod downtime;
+pub mod overrides;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,6 +73,10 @@ pub struct Upgrade {
     pub admin: Option<AdminAccess>,
     /// When it may run.
     pub window: Option<Window>,
+    /// How long the servers may be down, and how the data gets to staging.
+    pub downtime: downtime::Downtime,
+    /// Statements that are not run as they stand.
+    pub overrides: Vec<overrides::SiteOverride>,
 }
 
 /// A distribution archive.
@@ -174,6 +180,8 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         start_timeout_secs: start.number(findings, "timeout_secs").unwrap_or(600),
         admin: admin(top, findings),
         window: window(top, findings),
+        downtime: downtime::read(top, findings),
+        overrides: overrides::read(top, findings),
     };
     if !upgrade.old_home.is_empty() && upgrade.old_home == upgrade.new_home {
         let text = "the old and the new home are the same directory";

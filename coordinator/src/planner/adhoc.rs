@@ -59,6 +59,8 @@ pub fn plan(name: &str, nodes: &[NodeName], actions: &[NodeAction]) -> Plan {
         notes: Vec::new(),
         inventory: std::collections::BTreeMap::new(),
         configs: std::collections::BTreeMap::new(),
+        data: None,
+        rehearses: None,
     }
 }
 

@@ -6,6 +6,8 @@
 mod builder;
 mod checkpoint;
 mod data;
+mod fence;
+mod online;
 mod outline;
 mod prepare;
 
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 
 use cutover_proto::ids::{NodeName, Sha256Hex, StepId};
 use cutover_proto::plan::{
-    DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow, Reversal,
+    DataPlan, DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow, Reversal,
 };
 use cutover_proto::step::NodeAction;
 
@@ -21,19 +23,21 @@ pub(crate) use self::builder::step_id;
 use self::builder::{Builder, Draft};
 pub use self::outline::{Outline, outline};
 use super::config::{self, Resolution};
-use super::{Inputs, PlanNode, essentials, forecast, roles};
+use super::{Inputs, PlanNode, essentials, roles};
 
 /// Compiles the plan.
 #[must_use]
 pub fn compile(
     inputs: &Inputs<'_>,
     databases: Vec<PlanDatabase>,
+    data_plan: DataPlan,
     notes: Vec<String>,
     config: &Resolution,
 ) -> Plan {
     let builder = Builder {
         inputs,
         databases: &databases,
+        data: &data_plan,
         roles: roles::of(inputs),
         config,
     };
@@ -41,6 +45,7 @@ pub fn compile(
         preflight(&builder),
         prepare::phase(&builder),
         backup(&builder),
+        online::serving(&builder),
         quiesce(&builder),
         data::phase(&builder),
         checkpoint::phase(&builder),
@@ -64,7 +69,7 @@ pub fn compile(
             inputs.guide.order.as_str()
         }
         .to_owned(),
-        summary: summary(inputs, scripts),
+        summary: summary(inputs, &data_plan, scripts),
         nodes: inputs
             .ordered_nodes()
             .iter()
@@ -78,7 +83,11 @@ pub fn compile(
             open: w.open.clone(),
             length: w.length.clone(),
         }),
-        downtime: Some(forecast::downtime(inputs, scripts)),
+        downtime: data_plan
+            .forecasts
+            .iter()
+            .find(|forecast| forecast.mode == data_plan.mode)
+            .map(|forecast| forecast.downtime.clone()),
         notes,
         databases,
         inventory: inventory(inputs),
@@ -87,6 +96,8 @@ pub fn compile(
             .iter()
             .filter_map(|(node, comparison)| Some((node.clone(), config::prints(comparison.as_ref().ok()?))))
             .collect(),
+        data: Some(data_plan),
+        rehearses: None,
     }
 }
 
@@ -98,8 +109,12 @@ fn inventory(inputs: &Inputs<'_>) -> BTreeMap<NodeName, Sha256Hex> {
     inputs.nodes.iter().filter_map(hash).collect()
 }
 
-fn summary(inputs: &Inputs<'_>, scripts: usize) -> String {
-    let changed = if scripts == 0 {
+fn summary(inputs: &Inputs<'_>, data: &DataPlan, scripts: usize) -> String {
+    let changed = if data.mode.is_online() {
+        "Production is copied to staging while it serves and never changed; only the last difference, the proofs and \
+         the new servers' start take downtime. Its backup is taken when the new servers serve, before the point of no \
+         return."
+    } else if scripts == 0 {
         "No migration script runs; production is never changed."
     } else if inputs.migrates_production() {
         "Production is migrated and then copied to staging, as WSO2's page says; until the point of no return abort \
@@ -161,7 +176,10 @@ fn backup(b: &Builder<'_>) -> PlanPhase {
 
 fn quiesce(b: &Builder<'_>) -> PlanPhase {
     let upgrade = b.inputs.upgrade;
-    let mut steps = b.on_nodes("quiesce.stop", |node| {
+    let caught_up = online::before_stop(b);
+    let ready: Vec<StepId> = caught_up.iter().map(|step| step.id.clone()).collect();
+    let mut steps = caught_up;
+    steps.extend(b.on_nodes("quiesce.stop", |node| {
         let action = NodeAction::StopServer {
             home: b.old_home(node),
             grace_secs: upgrade.stop_grace_secs,
@@ -173,8 +191,9 @@ fn quiesce(b: &Builder<'_>) -> PlanPhase {
             format!("stop and hold the server of {}", b.old_home(node)),
         )
         .undo("release the hold; start the server and wait until it is ready, if it was running")
+        .after(ready.clone())
         .deadline(u64::from(upgrade.stop_grace_secs) + 60)
-    });
+    }));
     let proofs = b.on_nodes("quiesce.prove-stopped", |node| {
         Draft::node(
             node,
@@ -201,9 +220,11 @@ fn quiesce(b: &Builder<'_>) -> PlanPhase {
         )
         .after(proven.clone())
     }));
+    steps.extend(fence::steps(b));
     let mut phase = b.phase("quiesce", steps);
-    // Whoever approves says with it that the plan's "by hand" notes are done: the new servers start soon after.
-    phase.approval = !b.config.by_hand(b.inputs.nodes.len()).is_empty();
+    // Whoever approves says with it that the plan's "by hand" notes are done: the new servers start soon after. And what
+    // comes before goes on beside a serving production in an online upgrade: a person says when the downtime begins.
+    phase.approval = b.data.mode.is_online() || !b.config.by_hand(b.inputs.nodes.len()).is_empty();
     phase
 }
 
@@ -273,6 +294,7 @@ fn validate(b: &Builder<'_>) -> PlanPhase {
         .deadline(900);
         steps.push(b.step("validate.smoke", draft));
     }
+    steps.extend(online::late_backup(b));
     b.phase("validate", steps)
 }
 

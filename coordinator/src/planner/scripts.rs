@@ -200,6 +200,7 @@ fn script(database: &UpgradeDatabase, known: &KnownScript, bundled: bool) -> Res
             blob: known.blob.clone(),
             statements: *statements,
             bundled,
+            overrides: Vec::new(),
         }),
         Err(why) => Err(finding(
             Severity::Error,

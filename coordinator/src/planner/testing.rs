@@ -51,6 +51,7 @@ pub(crate) struct World {
     pub(crate) attachments: BTreeMap<String, BlobRef>,
     pub(crate) scripts: BTreeMap<String, KnownScript>,
     pub(crate) configs: config::Comparisons,
+    pub(crate) rehearsal: Option<RehearsalView>,
 }
 
 pub(crate) fn home(path: &str, version: &str, kernel: &str) -> HomeFacts {
@@ -120,6 +121,10 @@ impl World {
                     tenants: vec![1, 2],
                     bytes: 100 << 20,
                     findings: vec![],
+                    fencing: fence::Fencing {
+                        accounts: vec!["dss".into()],
+                        ..fence::Fencing::default()
+                    },
                 },
             )]
             .into(),
@@ -129,6 +134,9 @@ impl World {
                 KnownScript {
                     blob,
                     statements: Ok(42),
+                    hashes: (0..42)
+                        .map(|n: u32| Sha256Hex::of(n.to_string().as_bytes()))
+                        .collect(),
                     touches: ["UM_DOMAIN".to_owned(), "UM_TENANT".to_owned()].into(),
                 },
             )]
@@ -136,6 +144,7 @@ impl World {
             configs: ["n1", "n2"]
                 .map(|node| (node.parse().unwrap(), Ok(Default::default())))
                 .into(),
+            rehearsal: None,
         }
     }
 
@@ -149,6 +158,7 @@ impl World {
             attachments: &self.attachments,
             scripts: &self.scripts,
             configs: &self.configs,
+            rehearsal: self.rehearsal.as_ref(),
         })
     }
 

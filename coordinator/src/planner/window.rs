@@ -39,6 +39,14 @@ pub fn parse_open(text: &str) -> Result<(Weekday, Time, TimeZone), String> {
 /// # Errors
 /// The next opening.
 pub fn check(open: &str, length: &str, now: Timestamp) -> Result<(), String> {
+    remaining(open, length, now).map(drop)
+}
+
+/// Seconds until an open window closes.
+///
+/// # Errors
+/// The next opening, when it is closed.
+pub fn remaining(open: &str, length: &str, now: Timestamp) -> Result<u64, String> {
     let (day, time, zone) = parse_open(open)?;
     let length: jiff::Span = length
         .parse()
@@ -51,7 +59,8 @@ pub fn check(open: &str, length: &str, now: Timestamp) -> Result<(), String> {
         .map_err(|e| e.to_string())?;
     let closes = last.checked_add(length).map_err(|e| e.to_string())?;
     if here >= last && here < closes {
-        Ok(())
+        let left = closes.timestamp().as_second() - now.as_second();
+        Ok(u64::try_from(left).unwrap_or(0))
     } else {
         Err(next.to_string())
     }
@@ -90,6 +99,10 @@ mod tests {
         let open = "Sat 01:00 Europe/Berlin";
         assert_eq!(check(open, "4h", at("2026-11-21T02:00[Europe/Berlin]")), Ok(()));
         assert_eq!(check(open, "4h", at("2026-11-21T01:00[Europe/Berlin]")), Ok(()));
+        assert_eq!(
+            remaining(open, "4h", at("2026-11-21T02:00[Europe/Berlin]")),
+            Ok(3 * 3600)
+        );
         let next = check(open, "4h", at("2026-11-21T05:00[Europe/Berlin]")).unwrap_err();
         assert!(next.starts_with("2026-11-28T01:00"), "{next}");
     }

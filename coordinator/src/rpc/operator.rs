@@ -1,11 +1,14 @@
 //! What operators ask and order. One file per resource; this one only routes.
 
 mod audit;
+mod backups;
 mod blobs;
 mod config;
+mod decisions;
 mod guides;
 mod inventory;
 mod nodes;
+mod rehearsals;
 mod runs;
 mod upgrades;
 
@@ -209,6 +212,62 @@ impl OperatorService for Operators {
     ) -> Result<Response<pb::Blob>, Status> {
         let (operator, stream) = as_operator!(request);
         self.0.upload_blob(stream, &operator).await.map(Response::new)
+    }
+
+    async fn rehearse(
+        &self,
+        request: Request<pb::RehearseRequest>,
+    ) -> Result<Response<pb::ApplyResponse>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(self.0.rehearse(&request, operator).await)
+    }
+
+    async fn get_rehearsal(
+        &self,
+        request: Request<pb::GetRehearsalRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (_, request) = as_operator!(request);
+        reply(self.0.get_rehearsal(&request.upgrade).await)
+    }
+
+    async fn resolve_statement(
+        &self,
+        request: Request<pb::ResolveStatementRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(self.0.resolve_statement(request, operator).await)
+    }
+
+    async fn lift_fence(
+        &self,
+        request: Request<pb::LiftFenceRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(self.0.lift_fence(&request, &operator).await)
+    }
+
+    async fn list_backups(
+        &self,
+        request: Request<pb::ListBackupsRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let _ = as_operator!(request);
+        reply(self.0.list_backups().await)
+    }
+
+    async fn verify_backup(
+        &self,
+        request: Request<pb::VerifyBackupRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(Box::pin(self.0.verify_backup(&request.backup, &operator)).await)
+    }
+
+    async fn restore_backup(
+        &self,
+        request: Request<pb::RestoreBackupRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (operator, request) = as_operator!(request);
+        reply(Box::pin(self.0.restore_backup(&request, &operator)).await)
     }
 
     async fn get_status(

@@ -1,5 +1,6 @@
 //! Errors as gRPC statuses: once, exhaustive.
 
+use cutover_proto::report::{ErrorCode, StepError};
 use tonic::{Code, Status};
 
 use crate::audit_key::AuditKeyError;
@@ -38,6 +39,9 @@ pub enum RpcError {
     /// The state forbids it.
     #[error("{0}")]
     Refused(String),
+    /// Work on a database failed.
+    #[error("{what}: {why}; {next}", what = .0.what, why = .0.why, next = .0.next)]
+    Work(StepError),
     /// The caller may not.
     #[error("{0}")]
     Denied(String),
@@ -64,6 +68,32 @@ impl RpcError {
             }
             RpcError::Blob(BlobError::Missing(_)) => Code::NotFound,
             RpcError::Blob(BlobError::Io { .. }) => Code::Unavailable,
+            RpcError::Work(error) => match error.code {
+                ErrorCode::Internal => Code::Internal,
+                ErrorCode::DatabaseUnavailable | ErrorCode::SecretUnavailable | ErrorCode::Io => {
+                    Code::Unavailable
+                }
+                ErrorCode::PolicyRefused
+                | ErrorCode::StaleEpoch
+                | ErrorCode::ContentMismatch
+                | ErrorCode::NotFound
+                | ErrorCode::AlreadyExists
+                | ErrorCode::DiskFull
+                | ErrorCode::HashMismatch
+                | ErrorCode::TimedOut
+                | ErrorCode::StillRunning
+                | ErrorCode::NotReady
+                | ErrorCode::ConfigRefused
+                | ErrorCode::Held
+                | ErrorCode::Cancelled
+                | ErrorCode::ForeignSessions
+                | ErrorCode::DatabaseRefused
+                | ErrorCode::ScriptFailed
+                | ErrorCode::NotEqual
+                | ErrorCode::CheckpointFailed
+                | ErrorCode::NodeUnreachable
+                | ErrorCode::OutcomeUnknown => Code::FailedPrecondition,
+            },
             RpcError::Denied(_) => Code::PermissionDenied,
         }
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod nodes;
+mod notes;
 mod runs;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use cutover_proto::audit::{AuditEntry, AuditRecord};
 use cutover_proto::facts::NodeFacts;
 use cutover_proto::ids::{NodeName, RunId, Sha256Hex};
 use cutover_proto::plan::Plan;
+use cutover_proto::view::RehearsalView;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -144,6 +146,36 @@ impl Store for SqliteStore {
 
     fn runs(&self) -> BoxFuture<'_, StoreResult<Vec<RunRow>>> {
         self.select_runs().boxed()
+    }
+
+    fn put_note<'a>(
+        &'a self,
+        scope: &'a str,
+        name: &'a str,
+        note: serde_json::Value,
+        audit: Vec<AuditEntry>,
+    ) -> BoxFuture<'a, StoreResult<()>> {
+        self.write_note(scope, name, note, audit).boxed()
+    }
+
+    fn note<'a>(
+        &'a self,
+        scope: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, StoreResult<Option<serde_json::Value>>> {
+        self.select_note(scope, name).boxed()
+    }
+
+    fn drop_note<'a>(&'a self, scope: &'a str, name: &'a str) -> BoxFuture<'a, StoreResult<()>> {
+        self.delete_note(scope, name).boxed()
+    }
+
+    fn put_rehearsal<'a>(&'a self, rehearsal: &'a RehearsalView) -> BoxFuture<'a, StoreResult<()>> {
+        self.write_rehearsal(rehearsal).boxed()
+    }
+
+    fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>> {
+        self.select_rehearsal(upgrade).boxed()
     }
 
     fn enrol<'a>(

@@ -59,6 +59,7 @@ impl Worker {
             .map_err(|e| failed(&e))?;
         if sessions.is_empty() {
             if role == DatabaseRole::Production {
+                self.ensure_fenced(job, database, &target).await?;
                 self.prove_unchanged(job, database).await?;
             }
             return Ok(Receipt::new()
@@ -141,6 +142,7 @@ impl Worker {
                 .not_alone(&production.to_string(), DatabaseRole::Production, &left)
                 .await);
         }
+        self.ensure_fenced(job, database, &production).await?;
         let staging = target_of(database, DatabaseRole::Staging)?;
         let known = self.addresses().await;
         let planned: Vec<&(NodeName, Vec<String>)> = known

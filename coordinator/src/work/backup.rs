@@ -12,12 +12,12 @@ use super::{Job, Worker, failed, same_identity, target_of};
 
 impl Worker {
     /// Where a run keeps the backups of its databases.
-    fn folder(&self, run: RunId) -> PathBuf {
+    pub(super) fn folder(&self, run: RunId) -> PathBuf {
         self.backup_dir.join(run.to_string())
     }
 
     fn receipt_file(&self, run: RunId, database: &str) -> PathBuf {
-        self.folder(run).join(format!("{database}.receipt.json"))
+        self.folder(run).join(format!("{database}.backup.json"))
     }
 
     /// Whether this run has begun something on a database: marks outlive the coordinator, and other runs have
@@ -39,10 +39,16 @@ impl Worker {
     }
 
     pub(super) async fn back_up(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
-        let target = target_of(database, DatabaseRole::Production)?;
+        // A rehearsal times it on its scratch, which holds the same rows: a backup of a serving database lapses at once.
+        let (role, identity) = if job.plan.rehearses.is_some() {
+            (DatabaseRole::Staging, &database.staging_identity)
+        } else {
+            (DatabaseRole::Production, &database.production_identity)
+        };
+        let target = target_of(database, role)?;
         let found = facts(&target).await.map_err(|e| failed(&e))?;
-        same_identity(&found, &database.production_identity, DatabaseRole::Production)?;
-        self.ensure_alone(job, &target, DatabaseRole::Production).await?;
+        same_identity(&found, identity, role)?;
+        self.ensure_alone(job, &target, role).await?;
         let folder = self.folder(job.run);
         crate::lifecycle::private_folder(&folder).map_err(|e| file_error(&folder, &e.to_string()))?;
         let tools = Tools::find_for(found.flavour);
@@ -124,7 +130,7 @@ fn file_error(path: &std::path::Path, why: &str) -> StepError {
 }
 
 /// A name that no site's database has, and that a repeated try finds again.
-fn scratch_name(run: RunId, database: &str) -> String {
+pub(super) fn scratch_name(run: RunId, database: &str) -> String {
     let hash = Sha256Hex::of(format!("{run}/{database}").as_bytes());
     format!("cutover_drill_{}", hash.short())
 }

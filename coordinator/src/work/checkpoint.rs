@@ -43,14 +43,15 @@ impl Worker {
             .with("warnings", of(Verdict::Warn).count()))
     }
 
-    /// What production's tables held: as the backup says where production itself was migrated, else as it is now.
+    /// What production's tables held: as the backup says where production itself was migrated, else as it is now. In a
+    /// rehearsal production goes on, and the backup is of the scratch before it was migrated.
     async fn rows_before(
         &self,
         job: &Job,
         database: &PlanDatabase,
         checks: &[Checkpoint],
     ) -> Result<RowCounts, StepError> {
-        if migrates_production(job, database) {
+        if job.plan.rehearses.is_some() || migrates_production(job, database) {
             return Ok(RowCounts::from(
                 &self.backup_receipt(job.run, &database.name).await?,
             ));

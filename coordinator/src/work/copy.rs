@@ -13,7 +13,7 @@ use super::{Job, Worker, failed, same_identity, target_of};
 use crate::planner::phases::step_id;
 
 /// The journal of migration scripts is Cutover's own: it is neither copied nor compared.
-fn options() -> CopyOptions {
+pub(super) fn options() -> CopyOptions {
     CopyOptions {
         skip_tables: vec![cutover_database::journal::TABLE.to_owned()],
         ..CopyOptions::default()
@@ -21,15 +21,17 @@ fn options() -> CopyOptions {
 }
 
 impl Worker {
-    pub(super) async fn copy(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
+    /// Copies production. While it serves the copy is of one moment, and nothing that would hold its writers up is
+    /// done: `INSERT … SELECT` locks the rows it reads, and a template copy wants nobody connected.
+    pub(super) async fn copy(&self, job: &Job, database: &PlanDatabase, serving: bool) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
-        for (target, role) in [
-            (&production, DatabaseRole::Production),
-            (&staging, DatabaseRole::Staging),
-        ] {
-            self.ensure_alone(job, target, role).await?;
+        if !serving {
+            self.ensure_fenced(job, database, &production).await?;
+            self.ensure_alone(job, &production, DatabaseRole::Production)
+                .await?;
         }
+        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
         let found = facts(&staging).await.map_err(|e| failed(&e))?;
         same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
         // What an earlier try left is ours; anything else was written by someone since the preflight.
@@ -38,7 +40,7 @@ impl Worker {
             return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
         }
         self.claim(job, &mark(database)).await?;
-        let report = self.copy_or_resume(job, database, begun).await?;
+        let report = self.copy_or_resume(job, database, begun, serving).await?;
         let way = serde_json::to_value(report.way).ok();
         let way = way
             .and_then(|way| way.as_str().map(str::to_owned))
@@ -58,18 +60,25 @@ impl Worker {
         self.hand_over(database, receipt).await
     }
 
-    /// The servers have been held since the first try, so that tables which it left whole are production's still; the
-    /// comparison that follows would find it if they were not.
+    /// Behind held servers tables that an earlier try left whole are production's still; the comparison that follows
+    /// would find it if they were not. While production serves they are not, and the copy is of one moment: it begins
+    /// again.
     async fn copy_or_resume(
         &self,
         job: &Job,
         database: &PlanDatabase,
         begun: bool,
+        serving: bool,
     ) -> Result<CopyReport, StepError> {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
+        if begun && serving {
+            self.empty_staging(job, database).await?;
+        }
+        let begun = begun && !serving;
         let mut choice = CopyOptions {
             resume: begun,
+            same_server: !serving,
             ..options()
         };
         let teller = Arc::new(Teller::new(job));
@@ -81,6 +90,19 @@ impl Worker {
             result = Box::pin(copy(&production, &staging, &choice, teller, &job.cancel)).await;
         }
         result.map_err(|e| copy_failed("the copy to staging failed", &e))
+    }
+
+    /// Refuses to write to a staging that this run did not fill.
+    pub(super) fn ensure_ours(&self, job: &Job, database: &PlanDatabase) -> Result<(), StepError> {
+        if self.is_claimed(job, &mark(database)) {
+            return Ok(());
+        }
+        Err(StepError::new(
+            ErrorCode::DatabaseRefused,
+            format!("staging of database {} was not filled by this run", database.name),
+            "there is no mark of a copy that this run began",
+            "abort, and apply again",
+        ))
     }
 
     /// What Cutover's account made in staging is for the servers' account to use.
@@ -104,7 +126,8 @@ impl Worker {
         let result = Box::pin(compare(&production, &staging, &options(), teller, &job.cancel))
             .await
             .map_err(|e| copy_failed("production and staging could not be compared", &e))?;
-        if !result.equal {
+        // A rehearsal's production goes on serving: what differs is told, and is no failure.
+        if !result.equal && job.plan.rehearses.is_none() {
             let shown: Vec<String> = result.differences.iter().take(20).cloned().collect();
             return Err(StepError::new(
                 ErrorCode::NotEqual,
@@ -126,6 +149,7 @@ impl Worker {
         Ok(Receipt::new()
             .with("tables", sums.len())
             .with("rows", rows)
+            .with("differences", result.differences.len())
             .with("checksums_sha256", proof)
             .with(FINGERPRINT, before))
     }

@@ -10,6 +10,9 @@ use super::{Job, Worker, failed, target_of};
 
 impl Worker {
     pub(super) async fn finalize(&self, job: &Job) -> StepOutcome {
+        if job.plan.rehearses.is_some() {
+            return self.record_rehearsal(job).await;
+        }
         let mut receipt = Receipt::new();
         for database in &job.plan.databases {
             let staging = target_of(database, DatabaseRole::Staging)?;
@@ -38,10 +41,13 @@ impl Worker {
 
     /// Scheduled events that the copy left disabled, so that staging did not act before it was in charge.
     fn disabled_events(&self, job: &Job, database: &str) -> Vec<String> {
-        let copied = step_id("data.copy", &Place::Database(database.to_owned()));
-        job.receipts
-            .get(&copied)
-            .and_then(|receipt| serde_json::from_str(receipt.evidence.get("disabled_events")?).ok())
+        ["data.copy", "sync.copy"]
+            .iter()
+            .map(|name| step_id(name, &Place::Database(database.to_owned())))
+            .find_map(|copied| {
+                let receipt = job.receipts.get(&copied)?;
+                serde_json::from_str(receipt.evidence.get("disabled_events")?).ok()
+            })
             .unwrap_or_default()
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use cutover_database::{
-    JournalRecord, JournalSink, JournalState, RunOptions, ScriptError, Target, facts, forget_journal,
-    journal_begun, lapsed, restore_into, run_script,
+    JournalRecord, JournalSink, JournalState, Override, OverrideAction, RunOptions, ScriptError, Target,
+    facts, forget_journal, journal_begun, lapsed, restore_into, run_script,
 };
 use cutover_proto::audit::AuditEntry;
-use cutover_proto::plan::{DatabaseRole, PlanDatabase, PlanScript};
+use cutover_proto::plan::{self, DatabaseRole, PlanDatabase, PlanScript, StatementOverride};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use cutover_sqlscript::{Dialect, Script};
 use futures::FutureExt;
@@ -46,6 +46,7 @@ impl Worker {
                 .with(&name("executed_now"), report.executed)
                 .with(&name("rows"), report.rows)
                 .with(&name("warnings"), report.warnings.len())
+                .with(&name("overrides"), report.overrides.len())
                 .with(&name("millis"), report.millis);
             if let Some(at) = report.resumed_at {
                 receipt = receipt.with(&name("resumed_at"), at + 1);
@@ -135,7 +136,7 @@ impl Worker {
             cancel: job.cancel.clone(),
             own: self.own.clone(),
             decisions: BTreeMap::new(),
-            overrides: Vec::new(),
+            overrides: orders(job, planned),
         };
         Box::pin(run_script(target, script, &options))
             .await
@@ -176,6 +177,37 @@ impl Worker {
             .with("rows", proof.rows)
             .with("millis", proof.millis))
     }
+}
+
+/// The overrides of the plan, and those that operators ordered since: the later one about a statement counts.
+fn orders(job: &Job, script: &PlanScript) -> Vec<Override> {
+    let order = |decision: &StatementOverride, by: &str| Override {
+        script: script.blob.name.clone(),
+        statement: decision.statement,
+        statement_sha256: decision.sha256.to_string(),
+        action: match decision.action {
+            plan::OverrideAction::Skip => OverrideAction::Skip,
+            plan::OverrideAction::Replace => {
+                OverrideAction::Replace(decision.with.clone().unwrap_or_default())
+            }
+            plan::OverrideAction::DoneByHand => OverrideAction::DoneByHand,
+        },
+        reason: decision.reason.clone(),
+        decided_by: by.to_owned(),
+    };
+    let resolved = || {
+        job.resolved
+            .iter()
+            .filter(|resolution| resolution.script == script.blob.name)
+    };
+    let planned = script
+        .overrides
+        .iter()
+        .filter(|known| resolved().all(|later| later.decision.statement != known.statement))
+        .map(|decision| order(decision, "upgrade file"));
+    planned
+        .chain(resolved().map(|later| order(&later.decision, &later.operator)))
+        .collect()
 }
 
 fn script_failed(error: &ScriptError) -> StepError {

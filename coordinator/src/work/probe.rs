@@ -1,11 +1,12 @@
 //! What a plan needs to know of the databases. Every problem is a finding; nothing is changed.
 
-use cutover_database::{DatabaseFacts, SchemaLevel, compatible, facts};
+use cutover_database::{DatabaseFacts, FencePlan, SchemaLevel, compatible, facts};
 use cutover_proto::plan::DatabaseAddress;
 use cutover_proto::report::StepError;
 use cutover_proto::view::Finding;
 
 use super::{Worker, failed, identity, target};
+use crate::planner::fence::Fencing;
 use crate::planner::{DatabaseProbe, error};
 
 impl Worker {
@@ -15,8 +16,10 @@ impl Worker {
         name: &str,
         production: &DatabaseAddress,
         staging: &DatabaseAddress,
+        fencing: Fencing,
     ) -> DatabaseProbe {
         let mut findings = Vec::new();
+        let fencing = fence(production, fencing).await;
         let production = look(name, "production", production, &mut findings).await;
         let staging = look(name, "staging", staging, &mut findings).await;
         if let (Some(production), Some(staging)) = (&production, &staging) {
@@ -57,8 +60,25 @@ impl Worker {
                 .unwrap_or_default(),
             bytes: production.as_ref().map_or(0, |facts| facts.data_bytes),
             findings,
+            fencing,
         }
     }
+}
+
+/// Whether and how production can be fenced. That it can't be is told in the plan; it forbids none.
+async fn fence(production: &DatabaseAddress, mut fencing: Fencing) -> Fencing {
+    if fencing.refused.is_some() {
+        return fencing;
+    }
+    // A database that can't be reached has a finding of its own.
+    let Ok(target) = target(production) else {
+        return fencing;
+    };
+    match FencePlan::prepare(&target, &fencing.accounts).await {
+        Ok(plan) => fencing.words = plan.does.into_iter().chain(plan.warnings).collect(),
+        Err(problem) => fencing.refused = Some(problem.why().to_owned()),
+    }
+    fencing
 }
 
 async fn look(

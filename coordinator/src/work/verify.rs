@@ -1,10 +1,10 @@
 //! Preflight of the databases (promise 4): same engine, same charset rules, another database, staging empty.
 
-use cutover_database::{compatible, facts};
+use cutover_database::facts;
 use cutover_proto::plan::{DatabaseRole, PlanDatabase};
-use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
+use cutover_proto::report::{Receipt, StepOutcome};
 
-use super::{Worker, failed, same_identity, target_of};
+use super::{Worker, compatible_or_refused, failed, same_identity, target_of};
 
 impl Worker {
     pub(super) async fn verify(&self, database: &PlanDatabase) -> StepOutcome {
@@ -20,17 +20,7 @@ impl Worker {
             DatabaseRole::Production,
         )?;
         same_identity(&staging, &database.staging_identity, DatabaseRole::Staging)?;
-        let problems = compatible(&production, &staging);
-        if !problems.is_empty() {
-            let why: Vec<String> = problems.iter().map(|problem| problem.text.clone()).collect();
-            let next: Vec<String> = problems.iter().map(|problem| problem.remedy.clone()).collect();
-            return Err(StepError::new(
-                ErrorCode::DatabaseRefused,
-                format!("staging of database {} can't become production", database.name),
-                why.join("; "),
-                format!("{}; then retry", next.join("; ")),
-            ));
-        }
+        compatible_or_refused(database, &production, &staging)?;
         Ok(Receipt::new()
             .with(
                 "server",

@@ -17,6 +17,8 @@ pub const PRODUCTION: &str = "wso2carbon_db";
 pub const STAGING: &str = "wso2carbon_db_320";
 /// The account the servers use.
 pub(super) const APP: &str = "dss";
+/// An account that has nothing to do with the servers.
+const STRANGER: &str = "reports";
 /// The account Cutover uses.
 pub(super) const DBA: &str = "cutover_dba";
 
@@ -116,6 +118,8 @@ impl Databases {
                 let grants = [PRODUCTION, STAGING].map(|name| format!("ALL ON {name}.*"));
                 server.create_user(APP, &secrets.app(), &grants.each_ref().map(String::as_str))?;
                 server.create_user(DBA, &secrets.dba(), &["ALL ON *.*"])?;
+                // Only who may give rights may take the application's away on one database.
+                server.sql("", &format!("GRANT GRANT OPTION ON *.* TO {DBA}"))?;
                 if self.account == Account::Application {
                     // As docs/operations.md asks for it.
                     server.sql(
@@ -169,6 +173,31 @@ impl Databases {
             EngineKind::Postgres => format!("SET ROLE {APP};\n{sql}"),
         };
         self.sql(database, &sql).map(drop)
+    }
+
+    /// SQL of a test's own, such as further tables, as the account that the servers use.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn sql_as_application(&self, database: &str, sql: &str) -> Result<()> {
+        self.sql_as_app(database, sql)
+    }
+
+    /// The engine's client as the server's owner, to be fed statements on its standard input. It ends at the first
+    /// one that fails.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn feed(&self, database: &str) -> Result<Child> {
+        let mut command = match &self.server {
+            Server::MariaDb(server) => server.client(database),
+            Server::Postgres(server) => server.client(database),
+        };
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("start the engine's client")
     }
 
     /// A third database: what production becomes when its rows are migrated by the engine's own client.
@@ -389,6 +418,30 @@ impl Databases {
     /// # Errors
     /// When the engine's client can't be started or does not get in.
     pub fn foreign_session(&self, database: &str, secrets: &Secrets) -> Result<Session> {
+        self.session(database, APP, &secrets.app())
+    }
+
+    /// Opens a session of an account that has nothing to do with the servers, such as a report's, and that no fence
+    /// keeps out. The account is made on the way.
+    ///
+    /// # Errors
+    /// When the engine's client can't be started or does not get in.
+    pub fn stranger(&self, database: &str) -> Result<Session> {
+        const PASSWORD: &str = "reports-4711";
+        match &self.server {
+            Server::MariaDb(server) => {
+                server.create_user(STRANGER, PASSWORD, &[&format!("SELECT ON {database}.*")])?;
+            }
+            Server::Postgres(server) => {
+                server.create_user(STRANGER, PASSWORD, &[])?;
+                server.sql("", &format!("GRANT CONNECT ON DATABASE {database} TO {STRANGER}"))?;
+            }
+        }
+        self.session(database, STRANGER, PASSWORD)
+    }
+
+    fn session(&self, database: &str, user: &str, password: &str) -> Result<Session> {
+        let port = self.port().to_string();
         let mut command = match self.kind {
             EngineKind::MariaDb => {
                 let mut command = Command::new("mariadb");
@@ -398,20 +451,16 @@ impl Databases {
                     "-h",
                     "127.0.0.1",
                     "-u",
-                    APP,
+                    user,
                     database,
                 ]);
-                command
-                    .args(["-P", &self.port().to_string()])
-                    .env("MYSQL_PWD", secrets.app());
+                command.args(["-P", &port]).env("MYSQL_PWD", password);
                 command
             }
             EngineKind::Postgres => {
                 let mut command = Command::new("psql");
-                command.args(["-X", "-q", "-h", "127.0.0.1", "-U", APP, "-d", database]);
-                command
-                    .args(["-p", &self.port().to_string()])
-                    .env("PGPASSWORD", secrets.app());
+                command.args(["-X", "-q", "-h", "127.0.0.1", "-U", user, "-d", database]);
+                command.args(["-p", &port]).env("PGPASSWORD", password);
                 command
             }
         };
@@ -422,10 +471,10 @@ impl Databases {
         let child = command.spawn().context("start the engine's client")?;
         let mut session = Session { child };
         super::wait("the foreign session", std::time::Duration::from_secs(20), || {
-            self.sessions(database).is_ok_and(|count| count > 0) || session.ended()
+            self.sessions_of(user, database).is_ok_and(|count| count > 0) || session.ended()
         })?;
         if session.ended() {
-            bail!("the engine's client did not get in as {APP}");
+            bail!("the engine's client did not get in as {user}");
         }
         Ok(session)
     }
@@ -435,13 +484,17 @@ impl Databases {
     /// # Errors
     /// When the server refuses.
     pub fn sessions(&self, database: &str) -> Result<u64> {
+        self.sessions_of(APP, database)
+    }
+
+    fn sessions_of(&self, user: &str, database: &str) -> Result<u64> {
         let sql = match self.kind {
             EngineKind::MariaDb => format!(
-                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '{APP}' AND DB = '{database}'"
+                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '{user}' AND DB = '{database}'"
             ),
             EngineKind::Postgres => {
                 format!(
-                    "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = '{APP}' AND datname = '{database}'"
+                    "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = '{user}' AND datname = '{database}'"
                 )
             }
         };

@@ -227,7 +227,9 @@ impl Postgres {
         }
     }
 
-    fn client(&self, db: &str) -> Command {
+    /// The engine's client as the server's owner in `db`, to be fed SQL on its standard input.
+    #[must_use]
+    pub fn client(&self, db: &str) -> Command {
         client(&self.programs, &self.home, self.port, db)
     }
 

@@ -22,9 +22,10 @@ const NODE_ACTIONS: [&str; 11] = [
     "start-server",
     "prove-ready",
 ];
-const COORDINATOR_ACTIONS: [&str; 9] = [
+const COORDINATOR_ACTIONS: [&str; 10] = [
     "verify-databases",
     "prove-alone",
+    "fence",
     "backup-database",
     "migrate",
     "copy-database",
@@ -37,7 +38,7 @@ const COORDINATOR_ACTIONS: [&str; 9] = [
 const PLACES: [&str; 3] = ["before-intent", "after-intent", "after-effect"];
 
 /// Without crash points in the programs nothing of this can be tested.
-fn can_crash(test: &str) -> Result<bool> {
+pub(crate) fn can_crash(test: &str) -> Result<bool> {
     let can = Binaries::find()?.have_crash_points()?;
     if !can {
         crate::support::skipped(test, "the programs have no crash points; run `cargo xtask test`");

@@ -21,7 +21,7 @@ fn fleet(engine: EngineKind, nodes: usize) -> Result<(Fleet, Evidence)> {
 }
 
 /// The run is held by this step with this code, and every part of the error says something.
-fn held_by(view: &RunView, step: &str, code: ErrorCode) -> Result<()> {
+pub(crate) fn held_by(view: &RunView, step: &str, code: ErrorCode) -> Result<()> {
     ensure!(
         view.state == RunStateView::Held,
         "the run is {:?}, not held",

@@ -25,24 +25,9 @@ const INLINE_MAX: usize = 3 * 1024 * 1024;
 pub(super) async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit, CliError> {
     let console = context.console;
     let mut client = context.client().await?;
-    let (planned, source) = match Named::of(&args.plan) {
-        Named::Hash => {
-            let planned = fetch(&mut client, &args.plan).await?;
-            let source = by_hash(&planned);
-            (planned, source)
-        }
-        Named::File => {
-            let planned = read_plan(Path::new(&args.plan))?;
-            let source = inline(&planned);
-            (planned, source)
-        }
-        Named::Upgrade => match plan_first(console, &mut client, Path::new(&args.plan)).await? {
-            Ok(planned) => {
-                let source = by_hash(&planned);
-                (planned, source)
-            }
-            Err(exit) => return Ok(exit),
-        },
+    let (planned, source) = match named(console, &mut client, &args.plan).await? {
+        Ok(found) => found,
+        Err(exit) => return Ok(exit),
     };
     if !args.yes {
         console.note(&runbook::brief(&planned.plan, console.style));
@@ -50,9 +35,34 @@ pub(super) async fn run(context: &Context<'_>, args: ApplyArgs) -> Result<Exit, 
             return Err(CliError::refused("nothing was applied").why("the answer was not yes"));
         }
     }
-    let request = pb::ApplyRequest { source: Some(source) };
+    let request = pb::ApplyRequest {
+        source: Some(source),
+        window_anyway: args.window_anyway,
+    };
     let run = client.apply(request).await?.into_inner().run;
     started(console, &mut client, &run, args.watch, args.plain).await
+}
+
+/// The plan that an argument names; an upgrade file is planned first. The exit code when no plan came out.
+pub(super) async fn named(
+    console: &Console,
+    client: &mut Client,
+    name: &str,
+) -> Result<Result<(Planned, Source), Exit>, CliError> {
+    let (planned, inlined) = match Named::of(name) {
+        Named::Hash => (fetch(client, name).await?, false),
+        Named::File => (read_plan(Path::new(name))?, true),
+        Named::Upgrade => match plan_first(console, client, Path::new(name)).await? {
+            Ok(planned) => (planned, false),
+            Err(exit) => return Ok(Err(exit)),
+        },
+    };
+    let source = if inlined {
+        inline(&planned)
+    } else {
+        by_hash(&planned)
+    };
+    Ok(Ok((planned, source)))
 }
 
 /// Says which run was started, and follows it when asked to.

@@ -95,11 +95,19 @@ fn of_database(action: &DatabaseAction) -> Vec<String> {
                 human::count(*nodes as usize, "node")
             )]
         }
+        DatabaseAction::Fence { proof, .. } => vec![match proof {
+            Some(access) => format!("proven by trying to connect as {}", access.user),
+            None => "proven from the server's own catalog".to_owned(),
+        }],
+        DatabaseAction::Copy { serving: true } => vec!["production serves meanwhile".to_owned()],
         DatabaseAction::Verify
         | DatabaseAction::ProveAlone { .. }
         | DatabaseAction::Backup
         | DatabaseAction::Migrate { .. }
-        | DatabaseAction::Copy
+        | DatabaseAction::Copy { serving: false }
+        | DatabaseAction::Synchronise { .. }
+        | DatabaseAction::MakeScratch { .. }
+        | DatabaseAction::DropScratch
         | DatabaseAction::Compare
         | DatabaseAction::Repair { .. }
         | DatabaseAction::Checkpoint { .. } => Vec::new(),

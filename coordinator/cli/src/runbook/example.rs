@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use cutover_proto::ids::{NodeName, Sha256Hex, StepId};
 use cutover_proto::plan::{
-    DatabaseAction, DatabaseAddress, DatabaseRole, DowntimeForecast, Place, Plan, PlanDatabase, PlanPhase,
-    PlanScript, PlanStep, PlanWindow, Reversal, StepAction,
+    DataMode, DataPlan, DatabaseAction, DatabaseAddress, DatabaseRole, DowntimeForecast, ModeForecast, Place,
+    Plan, PlanDatabase, PlanPhase, PlanScript, PlanStep, PlanWindow, Reversal, StepAction,
 };
 use cutover_proto::step::{BlobRef, ConfigValue, NodeAction, SecretRef, XmlEdit};
 
@@ -152,7 +152,7 @@ fn quiesce() -> PlanPhase {
 fn data() -> PlanPhase {
     let copy = database(
         "data.copy",
-        DatabaseAction::Copy,
+        DatabaseAction::Copy { serving: false },
         "copy production to staging",
         Some("empty staging again"),
     );
@@ -215,6 +215,16 @@ fn finalize() -> PlanPhase {
     }
 }
 
+fn forecast(mode: DataMode, secs: u64) -> ModeForecast {
+    ModeForecast {
+        mode,
+        downtime: DowntimeForecast {
+            secs,
+            parts: Vec::new(),
+        },
+    }
+}
+
 /// The plan.
 pub(crate) fn plan() -> Plan {
     let phases = vec![prepare(), quiesce(), data(), cutover(), finalize()];
@@ -241,6 +251,7 @@ pub(crate) fn plan() -> Plan {
                 blob: BlobRef { name: "migration.sql".into(), sha256: Sha256Hex::of(b"script"), size: 6 },
                 statements: 12,
                 bundled: false,
+                overrides: Vec::new(),
             }],
             scripts_why: "UM_DOMAIN is missing: the schema is at the level of Carbon 4.1.".into(),
             production_identity: "p".into(),
@@ -260,6 +271,15 @@ pub(crate) fn plan() -> Plan {
         notes: vec!["dss-3 has a cron table that names the old home; the agent disables it while it holds.".into()],
         inventory: std::collections::BTreeMap::new(),
         configs: std::collections::BTreeMap::new(),
+        data: Some(DataPlan {
+            mode: DataMode::StopCopy,
+            why: "it is the plainest way that fits the budget: 260 s predicted, 600 s allowed".into(),
+            budget_secs: Some(600),
+            rehearsal: Some("018f0000-0000-7000-8000-0000000000aa".into()),
+            forecasts: vec![forecast(DataMode::StopCopy, 260), forecast(DataMode::Sync, 140)],
+            directories_secs: 1,
+        }),
+        rehearses: None,
         phases,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use cutover_proto::ids::NodeName;
-use cutover_proto::plan::{Plan, PlanDatabase, PlanScript};
+use cutover_proto::plan::{DataPlan, ModeForecast, Plan, PlanDatabase, PlanScript};
 
 use crate::human;
 use crate::text::{Style, wrap};
@@ -55,10 +55,39 @@ pub(super) fn render(plan: &Plan, style: Style) -> String {
         );
         field(&mut text, "Downtime", &line, style);
     }
+    if let Some(data) = &plan.data {
+        render_way(&mut text, data, style);
+    }
     if !plan.summary.is_empty() {
         writeln!(text, "\n{}", wrap(&plan.summary, style.width, "", "")).ok();
     }
     text
+}
+
+/// Which way the data takes, why, and what the other ways would cost.
+fn render_way(text: &mut String, data: &DataPlan, style: Style) {
+    field(text, "Data", &format!("{}: {}", data.mode, data.why), style);
+    let rests_on = match &data.rehearsal {
+        Some(run) => format!("rehearsal {run}"),
+        None => "sizes, nothing was rehearsed".to_owned(),
+    };
+    let line = format!("{} (from {rests_on})", modes(&data.forecasts));
+    writeln!(text, "{}", wrap(&line, style.width, INDENT, INDENT)).ok();
+}
+
+/// The downtime of every mode, in one line.
+fn modes(forecasts: &[ModeForecast]) -> String {
+    let modes: Vec<String> = forecasts
+        .iter()
+        .map(|forecast| {
+            format!(
+                "{} about {}",
+                forecast.mode,
+                human::seconds(forecast.downtime.secs)
+            )
+        })
+        .collect();
+    modes.join("; ")
 }
 
 fn limits(plan: &Plan) -> String {
@@ -90,6 +119,18 @@ fn render_database(text: &mut String, database: &PlanDatabase, style: Style) {
     };
     let line = format!("scripts: {scripts}. {}", database.scripts_why);
     writeln!(text, "{}", wrap(&line, style.width, INDENT, INDENT)).ok();
+    for script in &database.scripts {
+        for decision in &script.overrides {
+            let line = format!(
+                "override: statement {} of {}: {} ({})",
+                decision.statement,
+                script.blob.name,
+                decision.action.as_str(),
+                decision.reason
+            );
+            writeln!(text, "{}", wrap(&line, style.width, INDENT, INDENT)).ok();
+        }
+    }
 }
 
 fn script(script: &PlanScript) -> String {

@@ -15,7 +15,7 @@ use cutover_proto::ids::Sha256Hex;
 use cutover_proto::pb;
 use cutover_proto::pb::operator_service_server::{OperatorService, OperatorServiceServer};
 use cutover_proto::plan::Plan;
-use cutover_proto::view::{Finding, RunView};
+use cutover_proto::view::{Finding, RehearsalView, RunView};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -53,6 +53,12 @@ pub(crate) struct Script {
     pub(crate) orders: Vec<pb::ControlRunRequest>,
     pub(crate) actions: Vec<pb::DoActionRequest>,
     pub(crate) tokens: Vec<pb::CreateTokenRequest>,
+    /// Answered to `rehearse --last` and at a rehearsal's end.
+    pub(crate) rehearsal: Option<RehearsalView>,
+    pub(crate) rehearsed: Vec<pb::RehearseRequest>,
+    pub(crate) resolved: Vec<pb::ResolveStatementRequest>,
+    pub(crate) lifted: Vec<pb::LiftFenceRequest>,
+    pub(crate) restored: Vec<pb::RestoreBackupRequest>,
 }
 
 #[derive(Clone, Default)]
@@ -396,6 +402,69 @@ impl OperatorService for Fake {
     }
 
     async fn revoke_node(&self, _: Request<pb::RevokeNodeRequest>) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn rehearse(
+        &self,
+        request: Request<pb::RehearseRequest>,
+    ) -> Result<Response<pb::ApplyResponse>, Status> {
+        let mut script = self.script();
+        script.rehearsed.push(request.into_inner());
+        let run = script.run.as_ref().map(|run| run.id.to_string());
+        run.map(|run| Response::new(pb::ApplyResponse { run }))
+            .ok_or_else(|| Status::not_found("no such plan"))
+    }
+
+    async fn get_rehearsal(
+        &self,
+        request: Request<pb::GetRehearsalRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let script = self.script();
+        let found = script
+            .rehearsal
+            .as_ref()
+            .filter(|view| [view.upgrade.clone(), view.run.to_string()].contains(&request.get_ref().upgrade));
+        found
+            .map(|view| Response::new(document("rehearsal/1", view)))
+            .ok_or_else(|| Status::not_found("no rehearsal has ended"))
+    }
+
+    async fn resolve_statement(
+        &self,
+        request: Request<pb::ResolveStatementRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        self.script().resolved.push(request.into_inner());
+        self.run_document()
+    }
+
+    async fn lift_fence(
+        &self,
+        request: Request<pb::LiftFenceRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        self.script().lifted.push(request.into_inner());
+        Ok(Response::new(document("fences-lifted/1", &["carbon"])))
+    }
+
+    async fn list_backups(
+        &self,
+        _: Request<pb::ListBackupsRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn verify_backup(
+        &self,
+        _: Request<pb::VerifyBackupRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        no()
+    }
+
+    async fn restore_backup(
+        &self,
+        request: Request<pb::RestoreBackupRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        self.script().restored.push(request.into_inner());
         no()
     }
 

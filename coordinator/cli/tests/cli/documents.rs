@@ -54,6 +54,8 @@ pub(crate) fn plan() -> Plan {
         notes: Vec::new(),
         inventory: std::collections::BTreeMap::new(),
         configs: std::collections::BTreeMap::new(),
+        data: None,
+        rehearses: None,
     }
 }
 

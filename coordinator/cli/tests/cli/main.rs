@@ -12,6 +12,7 @@ mod coordinator;
 mod documents;
 mod offline;
 mod plans;
+mod rehearsals;
 mod runs;
 
 use std::path::Path;

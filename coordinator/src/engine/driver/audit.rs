@@ -46,6 +46,31 @@ pub(super) fn entry(run: RunId, plan: &Plan, event: &Event, millis: Option<u64>)
             operator,
             reason,
         } => at_step(by(operator, "step.skipped", reason), plan, step, None),
+        Event::StatementResolved {
+            step,
+            script,
+            decision,
+            operator,
+        } => {
+            let mut entry = at_step(
+                by(operator, "statement.resolved", &decision.reason),
+                plan,
+                step,
+                None,
+            );
+            entry.arguments.extend([
+                ("script".to_owned(), script.clone()),
+                ("statement".to_owned(), decision.statement.to_string()),
+                ("do".to_owned(), decision.action.as_str().to_owned()),
+            ]);
+            entry
+                .arguments
+                .extend(decision.with.clone().map(|sql| ("with".to_owned(), sql)));
+            entry
+                .evidence
+                .insert("statement_sha256".to_owned(), decision.sha256.to_string());
+            entry
+        }
         Event::Paused { operator, reason } => by(operator, "run.paused", reason),
         Event::Resumed { operator, reason } => by(operator, "run.resumed", reason),
         Event::AbortRequested { operator, reason } => by(operator, "run.abort-requested", reason),

@@ -1,7 +1,7 @@
 //! What an operator can order, and whether the run can do it now. Pure.
 
 use cutover_proto::ids::StepId;
-use cutover_proto::plan::Plan;
+use cutover_proto::plan::{DatabaseAction, Plan, StatementOverride, StepAction};
 
 use crate::engine::event::Event;
 use crate::engine::fold::{RunState, StepState};
@@ -29,6 +29,15 @@ pub enum ControlKind {
     Retry(Option<StepId>),
     /// Leave a failed step out.
     Skip(StepId),
+    /// Decide what becomes of a statement that holds a migration.
+    Resolve {
+        /// The step.
+        step: StepId,
+        /// The script; may be absent where the step runs one only.
+        script: Option<String>,
+        /// The statement, and what is done about it.
+        decision: StatementOverride,
+    },
     /// Take everything back.
     Abort,
     /// Let the next phase start.
@@ -69,6 +78,11 @@ pub(super) fn events(plan: &Plan, state: &RunState, control: &Control) -> Result
         ControlKind::Resume => Ok(vec![Event::Resumed { operator, reason }]),
         ControlKind::Retry(step) => retry(plan, state, step.as_ref(), control),
         ControlKind::Skip(step) => skip(plan, state, step, operator, reason),
+        ControlKind::Resolve {
+            step,
+            script,
+            decision,
+        } => resolve(plan, state, step, script.as_deref(), decision, operator),
         ControlKind::Abort if state.aborting => Err(refused("the run is being aborted already")),
         ControlKind::Abort if state.past_return => Err(refused(
             "the point of no return is behind this run: the new servers are in charge and abort is not offered",
@@ -168,6 +182,58 @@ fn skip(
     }])
 }
 
+fn resolve(
+    plan: &Plan,
+    state: &RunState,
+    step: &StepId,
+    script: Option<&str>,
+    decision: &StatementOverride,
+    operator: String,
+) -> Result<Vec<Event>, ControlError> {
+    let planned = plan
+        .step(step)
+        .ok_or_else(|| ControlError::NoSuchStep(step.clone()))?;
+    let migrates = matches!(
+        planned.action,
+        StepAction::Database(DatabaseAction::Migrate { .. })
+    );
+    if !migrates || !matches!(state.step(step), StepState::Failed(_)) || state.aborting {
+        return Err(refused(&format!(
+            "step {step} is not a migration that has failed: there is no statement to decide about"
+        )));
+    }
+    if decision.reason.trim().is_empty() {
+        return Err(refused(
+            "a decision about a statement needs a reason; it is kept in the audit trail",
+        ));
+    }
+    let scripts: Vec<&str> = plan
+        .databases
+        .iter()
+        .filter(|database| planned.place == cutover_proto::plan::Place::Database(database.name.clone()))
+        .flat_map(|database| &database.scripts)
+        .filter(|known| decision.statement >= 1 && decision.statement <= known.statements)
+        .map(|known| known.blob.name.as_str())
+        .filter(|name| script.is_none_or(|wanted| wanted == *name))
+        .collect();
+    match scripts.as_slice() {
+        [script] => Ok(vec![Event::StatementResolved {
+            step: step.clone(),
+            script: (*script).to_owned(),
+            decision: decision.clone(),
+            operator,
+        }]),
+        [] => Err(refused(&format!(
+            "step {step} runs no script of that name with a statement {}",
+            decision.statement
+        ))),
+        several => Err(refused(&format!(
+            "step {step} runs several scripts; name one of {}",
+            several.join(", ")
+        ))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use cutover_proto::report::{ErrorCode, StepError};
@@ -251,6 +317,27 @@ mod tests {
             matches!(skip, Err(ControlError::Refused(_))),
             "the guide does not let it"
         );
+    }
+
+    #[test]
+    fn resolve_when_the_step_is_no_failed_migration_then_refused() {
+        let (plan, state) = started();
+        let decision = StatementOverride {
+            statement: 1,
+            sha256: cutover_proto::ids::Sha256Hex::of(b"x"),
+            action: cutover_proto::plan::OverrideAction::Skip,
+            with: None,
+            reason: "r".into(),
+        };
+        let order = order(ControlKind::Resolve {
+            step: sid("data.copy@db"),
+            script: None,
+            decision,
+        });
+        assert!(matches!(
+            events(&plan, &state, &order),
+            Err(ControlError::Refused(_))
+        ));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use cutover_proto::plan::OverrideAction;
 use cutover_proto::report::ErrorCode;
 use proptest::prelude::*;
 
@@ -6,6 +7,16 @@ use crate::engine::testing::{at, plan, sid};
 
 fn error(code: ErrorCode) -> StepError {
     StepError::new(code, "w", "y", "n")
+}
+
+fn decision(reason: &str) -> StatementOverride {
+    StatementOverride {
+        statement: 3,
+        sha256: Sha256Hex::of(b"DROP TABLE x"),
+        action: OverrideAction::Skip,
+        with: None,
+        reason: reason.into(),
+    }
 }
 
 /// Every state a step can be in, with tries that the events below fit.
@@ -71,6 +82,15 @@ fn events() -> Vec<(&'static str, Event)> {
             },
         ),
         (
+            "resolve",
+            Event::StatementResolved {
+                step: step.clone(),
+                script: "migration.sql".into(),
+                decision: decision("first"),
+                operator: "o".into(),
+            },
+        ),
+        (
             "undo",
             Event::UndoStarted {
                 step: step.clone(),
@@ -107,6 +127,8 @@ fn every_state_when_every_event_then_the_table_says_whether_it_is_legal() {
         ("failed", "retry"),
         ("failed", "skip"),
         ("failed", "undo"),
+        ("failed", "resolve"),
+        ("unreachable", "resolve"),
         ("unreachable", "succeed"),
         ("unreachable", "retry"),
         ("unreachable", "skip"),
@@ -174,10 +196,46 @@ fn abort_when_past_the_point_of_no_return_then_refused() {
     assert!(state.apply(&plan, &at(3, abort)).is_err());
 }
 
+#[test]
+fn statement_when_resolved_twice_then_the_later_decision_counts() {
+    let plan = plan();
+    let step = sid("data.copy@db");
+    let resolved = |reason: &str| Event::StatementResolved {
+        step: step.clone(),
+        script: "migration.sql".into(),
+        decision: decision(reason),
+        operator: "o".into(),
+    };
+    let mut state = RunState::new(&plan);
+    let log = [
+        Event::RunStarted {
+            plan_hash: plan.hash(),
+            operator: "o".into(),
+        },
+        Event::StepStarted {
+            step: step.clone(),
+            attempt: 1,
+        },
+        Event::StepFailed {
+            step: step.clone(),
+            attempt: 1,
+            error: error(ErrorCode::ScriptFailed),
+        },
+        resolved("first"),
+        resolved("second"),
+    ];
+    for (seq, event) in (1..).zip(log) {
+        state.apply(&plan, &at(seq, event)).unwrap();
+    }
+    let known = &state.steps[&step].resolved;
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0].decision.reason, "second");
+}
+
 proptest! {
     /// Whatever comes in whatever order, a refused event changes nothing and a log folds to the same state again.
     #[test]
-    fn log_when_events_come_at_random_then_fold_is_repeatable(picks in proptest::collection::vec(0_usize..8, 0..40)) {
+    fn log_when_events_come_at_random_then_fold_is_repeatable(picks in proptest::collection::vec(0_usize..9, 0..40)) {
         let plan = plan();
         let mut state = RunState::new(&plan);
         let mut log = vec![at(1, Event::RunStarted { plan_hash: plan.hash(), operator: "o".into() })];

@@ -240,3 +240,13 @@ fn undo_when_given_up_then_the_steps_before_it_are_taken_back() {
     assert_eq!(play.run(&[]), Wait::Ended(End::Aborted));
     assert!(play.order.contains(&"undo quiesce.stop@n1".to_owned()));
 }
+
+#[test]
+fn rehearsal_when_a_step_fails_then_it_is_taken_back_by_itself() {
+    let mut play = Play::new();
+    play.plan.rehearses = Some(play.plan.hash());
+    // Its failure only says that the server is not ready: it has no undo that could fail as well.
+    assert_eq!(play.run(&["cutover.ready@n1"]), Wait::Ended(End::Aborted));
+    assert!(play.order.contains(&"undo quiesce.stop@n1".to_owned()));
+    assert!(!play.order.contains(&"cutover.start@n2".to_owned()));
+}

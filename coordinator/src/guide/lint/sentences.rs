@@ -28,6 +28,7 @@ pub const STEP_KINDS: &[&str] = &[
     "start-server",
     "prove-ready",
     "prove-serving",
+    "fence",
     "smoke",
     "finalize",
 ];

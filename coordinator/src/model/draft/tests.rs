@@ -130,6 +130,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         },
         bytes: 1 << 20,
         findings: vec![],
+        fencing: crate::planner::fence::Fencing::default(),
     };
     let names: Vec<String> = upgrade
         .databases
@@ -151,6 +152,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
             blob,
             statements: Ok(1),
             touches: [table.to_owned()].into(),
+            hashes: Vec::new(),
         };
         (name.to_owned(), known)
     };
@@ -176,6 +178,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         attachments: &BTreeMap::new(),
         scripts: &scripts,
         configs: &configs,
+        rehearsal: None,
     });
     (plan.is_some(), findings)
 }

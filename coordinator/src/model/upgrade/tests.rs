@@ -151,3 +151,42 @@ fn copy_when_it_names_files_and_tenants_then_read_and_paths_outside_refused() {
         "wrong-type"
     );
 }
+
+const OVERRIDE: &str = r#"
+[[override]]
+script = "migration.sql"
+statement = 12
+sha256 = "0000000000000000000000000000000000000000000000000000000000000001"
+do = "replace"
+with = "ALTER TABLE UM_USER DROP KEY x"
+reason = "the key has another name here"
+"#;
+
+#[test]
+fn downtime_and_overrides_when_written_then_read() {
+    let text = format!("{GOOD}\n[downtime]\nbudget = \"5m\"\nmode = \"sync\"\n{OVERRIDE}");
+    let upgrade = Upgrade::parse("x", &text).unwrap();
+    assert_eq!(upgrade.downtime.budget_secs, Some(300));
+    assert_eq!(upgrade.downtime.mode, Some(cutover_proto::plan::DataMode::Sync));
+    assert_eq!(upgrade.overrides[0].decision.statement, 12);
+    assert!(upgrade.overrides[0].decision.with.is_some());
+}
+
+#[test]
+fn downtime_and_overrides_when_wrong_then_each_problem_is_told() {
+    let text = format!("{GOOD}\n[downtime]\nbudget = \"soon\"\nmode = \"fast\"\n");
+    let codes: Vec<String> = problems(&text).into_iter().map(|(_, code)| code).collect();
+    assert_eq!(codes, ["bad-value", "bad-value"]);
+    for (from, to, code) in [
+        ("do = \"replace\"", "do = \"skip\"", "bad-value"),
+        ("statement = 12", "statement = 0", "bad-value"),
+        ("000001\"", "00000x\"", "bad-value"),
+        ("reason = \"the key has another name here\"", "", "missing-key"),
+    ] {
+        let text = format!("{GOOD}{}", OVERRIDE.replace(from, to));
+        let found = problems(&text);
+        assert!(found.iter().any(|(_, found)| found == code), "{from}: {found:?}");
+    }
+    let twice = format!("{GOOD}{OVERRIDE}{OVERRIDE}");
+    assert_eq!(problems(&twice)[0].1, "double-override");
+}

@@ -165,6 +165,7 @@ impl World {
             attachments: &BTreeMap::new(),
             scripts: &BTreeMap::new(),
             configs: &self.configs,
+            rehearsal: None,
         })
     }
 

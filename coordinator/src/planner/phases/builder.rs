@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_proto::ids::StepId;
-use cutover_proto::plan::{DatabaseAction, Place, PlanDatabase, PlanPhase, PlanStep, Reversal, StepAction};
+use cutover_proto::plan::{
+    DataPlan, DatabaseAction, Place, PlanDatabase, PlanPhase, PlanStep, Reversal, StepAction,
+};
 use cutover_proto::step::NodeAction;
 
 use crate::guide::Role;
@@ -16,6 +18,7 @@ pub(super) struct Builder<'a> {
     pub(super) databases: &'a [PlanDatabase],
     pub(super) roles: BTreeMap<String, BTreeSet<Role>>,
     pub(super) config: &'a Resolution,
+    pub(super) data: &'a DataPlan,
 }
 
 /// A step before it has its id.

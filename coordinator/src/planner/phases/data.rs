@@ -54,64 +54,30 @@ fn overwrite(b: &Builder<'_>, directory: &GuideDirectory) -> Vec<String> {
 }
 
 fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
+    if b.data.mode.is_online() {
+        return super::online::after_stop(b, database);
+    }
     let migrates_production = b.inputs.migrates_production();
     let role = if migrates_production {
         DatabaseRole::Production
     } else {
         DatabaseRole::Staging
     };
+    let title = "back production up and prove the backup by restoring it".into();
     let backup = b.step(
         "data.backup",
-        Draft::database(
-            database,
-            DatabaseAction::Backup,
-            "back production up and prove the backup by restoring it".into(),
-        )
-        .deadline(14400),
+        Draft::database(database, DatabaseAction::Backup, title).deadline(14400),
     );
-    let copy = b.step(
-        "data.copy",
-        Draft::database(
-            database,
-            DatabaseAction::Copy,
-            "copy production to staging".into(),
-        )
-        .undo("empty staging again")
-        .deadline(28800),
-    );
-    let compare = b.step(
-        "data.compare",
-        Draft::database(
-            database,
-            DatabaseAction::Compare,
-            "prove that staging equals production".into(),
-        )
-        .deadline(14400),
-    );
-    let migrate = (!database.scripts.is_empty()).then(|| {
-        let names: Vec<&str> = database
-            .scripts
-            .iter()
-            .map(|script| script.blob.name.as_str())
-            .collect();
-        let statements: u32 = database.scripts.iter().map(|script| script.statements).sum();
-        let title = format!("run {} on {role}, {statements} statements", names.join(", "));
-        let undo = match role {
-            DatabaseRole::Production => "restore production from the verified backup",
-            DatabaseRole::Staging => "nothing of its own: the copy's undo empties staging",
-        };
-        let draft = Draft::database(database, DatabaseAction::Migrate { role }, title)
-            .sentences(sentences(b, database))
-            .deadline(14400);
-        b.step(
-            "data.migrate",
-            if role == DatabaseRole::Production {
-                draft.undo(undo)
-            } else {
-                draft.undo_note(undo)
-            },
-        )
-    });
+    let copy = Draft::database(
+        database,
+        DatabaseAction::Copy { serving: false },
+        "copy production to staging".into(),
+    )
+    .undo("empty staging again")
+    .deadline(28800);
+    let copy = b.step("data.copy", copy);
+    let compare = compare(b, database);
+    let migrate = migrate(b, database, role, "data.migrate");
     let repair = repair(b, database);
     let order = if migrates_production {
         [Some(backup), migrate, Some(copy), Some(compare), repair]
@@ -122,7 +88,7 @@ fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
 }
 
 /// Repairs are done on staging, behind the copy and the migration and before the checkpoints look.
-fn repair(b: &Builder<'_>, database: &PlanDatabase) -> Option<PlanStep> {
+pub(super) fn repair(b: &Builder<'_>, database: &PlanDatabase) -> Option<PlanStep> {
     let asked = b
         .inputs
         .upgrade
@@ -144,6 +110,42 @@ fn repair(b: &Builder<'_>, database: &PlanDatabase) -> Option<PlanStep> {
         .undo_note("nothing of its own: the copy's undo empties staging")
         .deadline(3600);
     Some(b.step("data.repair", draft))
+}
+
+pub(super) fn compare(b: &Builder<'_>, database: &PlanDatabase) -> PlanStep {
+    let title = "prove that staging equals production".into();
+    let draft = Draft::database(database, DatabaseAction::Compare, title).deadline(14400);
+    b.step("data.compare", draft)
+}
+
+pub(super) fn migrate(
+    b: &Builder<'_>,
+    database: &PlanDatabase,
+    role: DatabaseRole,
+    name: &str,
+) -> Option<PlanStep> {
+    if database.scripts.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = database
+        .scripts
+        .iter()
+        .map(|script| script.blob.name.as_str())
+        .collect();
+    let statements: u32 = database.scripts.iter().map(|script| script.statements).sum();
+    let overrides: usize = database.scripts.iter().map(|script| script.overrides.len()).sum();
+    let mut title = format!("run {} on {role}, {statements} statements", names.join(", "));
+    if overrides > 0 {
+        title.push_str(&format!(", {overrides} of them overridden"));
+    }
+    let draft = Draft::database(database, DatabaseAction::Migrate { role }, title)
+        .sentences(sentences(b, database))
+        .deadline(14400);
+    let draft = match role {
+        DatabaseRole::Production => draft.undo("restore production from the verified backup"),
+        DatabaseRole::Staging => draft.undo_note("nothing of its own: the copy's undo empties staging"),
+    };
+    Some(b.step(name, draft))
 }
 
 /// The sentences that ask for the scripts of a database's roles.

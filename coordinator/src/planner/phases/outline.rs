@@ -64,8 +64,8 @@ pub fn outline(order: Order) -> Vec<Outline> {
         phase("backup", "every old home, read back", &["backup-home"]),
         phase(
             "quiesce",
-            "stop and hold every server, prove it by processes, ports and the databases' session lists",
-            &["stop-server", "prove-stopped", "prove-alone"],
+            "stop and hold every server, prove it by processes, ports and the databases' session lists, fence production",
+            &["stop-server", "prove-stopped", "prove-alone", "fence"],
         ),
         phase("data", data, kinds),
         phase(

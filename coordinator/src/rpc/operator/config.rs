@@ -96,6 +96,7 @@ impl App {
             attachments: &none,
             scripts: &BTreeMap::new(),
             configs: &configs,
+            rehearsal: None,
         };
         Ok(config::report(&inputs, &config::resolve(&inputs)).answers)
     }
@@ -158,6 +159,7 @@ impl App {
             attachments: &attachments,
             scripts: &BTreeMap::new(),
             configs: &configs,
+            rehearsal: None,
         };
         let resolution = config::resolve(&inputs);
         let report = config::report(&inputs, &resolution);

@@ -30,7 +30,7 @@ impl App {
     }
 
     /// A plan by its hash, or an unambiguous beginning of it of eight digits or more.
-    async fn stored_plan(&self, text: &str) -> Result<Plan, RpcError> {
+    pub(super) async fn stored_plan(&self, text: &str) -> Result<Plan, RpcError> {
         let text = text.to_ascii_lowercase();
         if text.len() < 8 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(RpcError::Invalid(format!(
@@ -68,18 +68,42 @@ impl App {
             }
             None => return Err(RpcError::Invalid("name a plan".into())),
         };
-        if let Some(wanted) = &plan.window
-            && let Err(next) = window::check(&wanted.open, &wanted.length, self.clock.now())
-        {
-            return Err(RpcError::Refused(format!(
-                "the maintenance window ({} for {}) is closed; it opens next at {next}",
-                wanted.open, wanted.length
-            )));
+        if !copies_online(&plan) {
+            self.window_is_open(&plan)?;
         }
+        self.fits_the_rehearsal(&plan, &request.window_anyway, &operator)
+            .await?;
         self.start_run(plan, operator).await
     }
 
-    async fn start_run(&self, plan: Plan, operator: String) -> Result<pb::ApplyResponse, RpcError> {
+    fn window_is_open(&self, plan: &Plan) -> Result<(), RpcError> {
+        let Some(wanted) = &plan.window else { return Ok(()) };
+        window::check(&wanted.open, &wanted.length, self.clock.now()).map_err(|next| {
+            RpcError::Refused(format!(
+                "the maintenance window ({} for {}) is closed; it opens next at {next}",
+                wanted.open, wanted.length
+            ))
+        })
+    }
+
+    /// The data may be copied at any time; the window is for the downtime, which an approval begins.
+    async fn may_begin_downtime(&self, run: &RunRow) -> Result<(), RpcError> {
+        let Some(plan) = self.store.plan(&run.plan_hash).await? else {
+            return Ok(());
+        };
+        let view = self.view_of(run).await?;
+        let next = view.phases.iter().find(|phase| phase.approval_missing);
+        if copies_online(&plan) && next.is_some_and(|phase| phase.name == QUIESCE) {
+            self.window_is_open(&plan)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn start_run(
+        &self,
+        plan: Plan,
+        operator: String,
+    ) -> Result<pb::ApplyResponse, RpcError> {
         // One at a time: two that look at the open runs at once would not see each other.
         let _turn = self.starting.lock().await;
         for (id, open) in self.engine.open_plans() {
@@ -214,6 +238,9 @@ impl App {
     ) -> Result<pb::Document, RpcError> {
         let run = self.find_run(&request.run).await?;
         let kind = control_kind(&request)?;
+        if kind == ControlKind::Approve {
+            self.may_begin_downtime(&run).await?;
+        }
         let control = Control {
             operator,
             reason: request.reason,
@@ -296,6 +323,14 @@ impl App {
         let plan = adhoc::plan(name, &nodes, &actions);
         self.start_run(plan, operator).await
     }
+}
+
+/// The phase that stops the servers.
+const QUIESCE: &str = "quiesce";
+
+/// Whether the plan copies while production serves, and stops the servers only when a person agrees.
+pub(super) fn copies_online(plan: &Plan) -> bool {
+    plan.data.as_ref().is_some_and(|data| data.mode.is_online())
 }
 
 /// A node or a database that both plans work on. Databases are known by their identity: two files may call one by

@@ -120,14 +120,18 @@ impl App {
             .await?;
         let mut databases: BTreeMap<String, DatabaseProbe> = BTreeMap::new();
         for database in &upgrade.databases {
-            let probe = Box::pin(
-                self.worker
-                    .probe(&database.name, &database.production, &database.staging),
-            )
-            .await;
+            let old_home = |node: &PlanNode| upgrade.old_home.replace("{node}", node.name.as_str());
+            let fencing = planner::fence::wanted(guide, &nodes, old_home, database);
+            let probe =
+                Box::pin(
+                    self.worker
+                        .probe(&database.name, &database.production, &database.staging, fencing),
+                )
+                .await;
             databases.insert(database.name.clone(), probe);
         }
         let scripts = self.scripts(guide, &upgrade, &attachments).await?;
+        let rehearsal = self.store.last_rehearsal(&upgrade.name).await?;
         let inputs = Inputs {
             guide,
             upgrade: &upgrade,
@@ -137,6 +141,7 @@ impl App {
             attachments: &attachments,
             scripts: &scripts,
             configs: &configs,
+            rehearsal: rehearsal.as_ref(),
         };
         let (plan, findings) = planner::plan(&inputs);
         Ok(Checked {
@@ -243,6 +248,12 @@ fn known(blob: BlobRef, text: &str, dialect: Dialect) -> KnownScript {
             .unwrap_or_default()
             .iter()
             .flat_map(|s| tables(&s.text))
+            .collect(),
+        // A hash of the splitter's own is always one that reads.
+        hashes: statements
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|s| s.sha256.parse().ok())
             .collect(),
         statements: statements
             .map(|list| u32::try_from(list.len()).unwrap_or(u32::MAX))

@@ -43,6 +43,19 @@ CREATE TABLE IF NOT EXISTS audit (
     hash TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE IF NOT EXISTS note (
+    scope TEXT NOT NULL,
+    name  TEXT NOT NULL,
+    json  TEXT NOT NULL,
+    PRIMARY KEY (scope, name)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS rehearsal (
+    run     TEXT NOT NULL PRIMARY KEY,
+    upgrade TEXT NOT NULL,
+    json    TEXT NOT NULL
+) STRICT;
+
 -- An event that happened and a record of what was done are never changed, not even by a later version of ours.
 CREATE TRIGGER IF NOT EXISTS event_is_append_only BEFORE UPDATE ON event
 BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;

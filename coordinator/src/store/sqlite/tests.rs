@@ -151,3 +151,48 @@ async fn file_when_made_then_only_its_owner_can_read_it() {
         .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn note_when_written_again_then_the_later_one_with_its_audit_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    for value in [1, 2] {
+        store
+            .put_note("run", "fence/carbon", value.into(), vec![AuditEntry::default()])
+            .await
+            .unwrap();
+    }
+    let found = store.note("run", "fence/carbon").await.unwrap();
+    assert_eq!(found, Some(2.into()));
+    assert_eq!(store.note("other run", "fence/carbon").await.unwrap(), None);
+    assert_eq!(store.audit_end().await.unwrap().0, 2);
+    store.drop_note("run", "fence/carbon").await.unwrap();
+    assert_eq!(store.note("run", "fence/carbon").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let view = |number: u128, upgrade: &str, failed: Option<&str>| RehearsalView {
+        upgrade: upgrade.into(),
+        run: RunId::new(uuid::Uuid::from_u128(number)),
+        plan_hash: Sha256Hex::of(b"plan"),
+        at: String::new(),
+        failed: failed.map(str::to_owned),
+        steps: Vec::new(),
+        forecasts: Vec::new(),
+        kept: Vec::new(),
+    };
+    for rehearsal in [
+        view(2, "a", None),
+        view(1, "a", None),
+        view(3, "b", None),
+        view(2, "a", Some("x")),
+    ] {
+        store.put_rehearsal(&rehearsal).await.unwrap();
+    }
+    let last = store.last_rehearsal("a").await.unwrap();
+    assert_eq!(last, Some(view(2, "a", Some("x"))));
+    assert_eq!(store.last_rehearsal("c").await.unwrap(), None);
+}

@@ -44,6 +44,12 @@ impl Driver {
             cancel,
             updates: self.updates.clone(),
             receipts: self.receipts(),
+            resolved: self
+                .state
+                .steps
+                .get(&step.id)
+                .map(|progress| progress.resolved.clone())
+                .unwrap_or_default(),
         };
         let worker = self.parts.worker.clone();
         let sender = self.sender.clone();

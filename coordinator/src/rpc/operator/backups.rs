@@ -1,0 +1,144 @@
+//! Backups of databases: listed, proven again, restored into an empty database.
+
+use cutover_database::Target;
+use cutover_proto::audit::AuditEntry;
+use cutover_proto::convert::document;
+use cutover_proto::ids::RunId;
+use cutover_proto::pb;
+use cutover_proto::plan::{DatabaseAddress, Plan};
+use cutover_proto::report::StepError;
+use cutover_proto::step::SecretRef;
+use cutover_proto::view::RestoreView;
+
+use crate::app::App;
+use crate::rpc::status::RpcError;
+
+impl App {
+    pub(super) async fn list_backups(&self) -> Result<pb::Document, RpcError> {
+        let mut list = Vec::new();
+        for run in self.store.runs().await? {
+            let plan = self.store.plan(&run.plan_hash).await?;
+            let name = plan.map(|plan| plan.name).unwrap_or_default();
+            list.extend(self.worker.backups(run.id, &name).map_err(RpcError::Work)?);
+        }
+        Ok(document("backup-list/1", &list))
+    }
+
+    /// `RUN/DATABASE`, as the list shows it; the run may be named as elsewhere.
+    async fn find_backup(&self, text: &str) -> Result<(RunId, String, Plan), RpcError> {
+        let (run, name) = text.rsplit_once('/').ok_or_else(|| {
+            RpcError::Invalid(format!(
+                "`{text}` names no backup: write RUN/DATABASE as `cutover backup list` shows it"
+            ))
+        })?;
+        let run = self.find_run(run).await?;
+        let plan =
+            self.store.plan(&run.plan_hash).await?.ok_or_else(|| {
+                RpcError::NotFound(format!("the plan of run {} is not in the store", run.id))
+            })?;
+        Ok((run.id, name.to_owned(), plan))
+    }
+
+    pub(super) async fn verify_backup(&self, text: &str, operator: &str) -> Result<pb::Document, RpcError> {
+        let (run, name, plan) = self.find_backup(text).await?;
+        let database = plan
+            .database(&name)
+            .ok_or_else(|| RpcError::NotFound(format!("run {run} has no database `{name}`")))?;
+        let done = Box::pin(self.worker.verify_backup(run, &name, database)).await;
+        self.told("backup.verified", operator, run, &name, &[], &done)
+            .await?;
+        Ok(document("backup-restored/1", &done.map_err(RpcError::Work)?))
+    }
+
+    pub(super) async fn restore_backup(
+        &self,
+        request: &pb::RestoreBackupRequest,
+        operator: &str,
+    ) -> Result<pb::Document, RpcError> {
+        let (run, name, _) = self.find_backup(&request.backup).await?;
+        if request.reason.trim().is_empty() {
+            return Err(RpcError::Invalid(
+                "restoring a backup needs a reason; it is kept in the audit trail".into(),
+            ));
+        }
+        if !crate::secrets::is_reference(&request.password) {
+            return Err(RpcError::Invalid(
+                "name the password by a reference such as file:/etc/cutover/db1.pw".into(),
+            ));
+        }
+        let address = DatabaseAddress {
+            url: request.url.clone(),
+            password: SecretRef(request.password.clone()),
+        };
+        let (into, identity) = Box::pin(self.worker.restore_target(&address))
+            .await
+            .map_err(RpcError::Work)?;
+        self.may_be_written(&into, &identity, &request.confirm)?;
+        let done = Box::pin(self.worker.restore_backup(run, &name, &into)).await;
+        let arguments = [("into", into.to_string()), ("reason", request.reason.clone())];
+        self.told("backup.restored", operator, run, &name, &arguments, &done)
+            .await?;
+        Ok(document("backup-restored/1", &done.map_err(RpcError::Work)?))
+    }
+
+    /// The operator named the database a second time, and no open run works on it.
+    fn may_be_written(&self, into: &Target, identity: &str, confirm: &str) -> Result<(), RpcError> {
+        if confirm != into.database {
+            return Err(RpcError::Invalid(format!(
+                "the database is `{}`, `{confirm}` was confirmed: nothing was restored",
+                into.database
+            )));
+        }
+        for (id, plan) in self.engine.open_plans() {
+            let used = plan
+                .databases
+                .iter()
+                .any(|d| d.production_identity == identity || d.staging_identity == identity);
+            if used {
+                return Err(RpcError::Refused(format!(
+                    "run {id} ({}) works on that database; finish or abort it first",
+                    plan.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn told(
+        &self,
+        action: &str,
+        operator: &str,
+        run: RunId,
+        name: &str,
+        arguments: &[(&str, String)],
+        done: &Result<RestoreView, StepError>,
+    ) -> Result<(), RpcError> {
+        let evidence = match done {
+            Ok(view) => vec![
+                ("sha256".to_owned(), view.sha256.clone()),
+                ("tables".to_owned(), view.tables.to_string()),
+                ("rows".to_owned(), view.rows.to_string()),
+            ],
+            Err(_) => Vec::new(),
+        };
+        let entry = AuditEntry {
+            actor: format!("operator:{operator}"),
+            action: action.to_owned(),
+            run: Some(run.to_string()),
+            database: Some(name.to_owned()),
+            arguments: arguments
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone()))
+                .collect(),
+            result: Some(match done {
+                Ok(_) => "ok".to_owned(),
+                Err(error) => format!("{}: {error}", error.code),
+            }),
+            millis: done.as_ref().ok().map(|view| view.millis),
+            evidence: evidence.into_iter().collect(),
+            ..AuditEntry::default()
+        };
+        self.store.audit(vec![entry]).await?;
+        Ok(())
+    }
+}

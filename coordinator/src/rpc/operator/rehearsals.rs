@@ -1,0 +1,190 @@
+//! Rehearsals: start one, look at what it found, and hold an apply against it.
+
+use cutover_proto::audit::AuditEntry;
+use cutover_proto::convert::document;
+use cutover_proto::ids::RunId;
+use cutover_proto::pb;
+use cutover_proto::plan::Plan;
+use cutover_proto::view::RehearsalView;
+
+use super::runs::copies_online;
+use crate::app::App;
+use crate::model::upgrade::downtime::seconds;
+use crate::planner::{rehearsal, window};
+use crate::rpc::status::RpcError;
+
+impl App {
+    pub(super) async fn rehearse(
+        &self,
+        request: &pb::RehearseRequest,
+        operator: String,
+    ) -> Result<pb::ApplyResponse, RpcError> {
+        let plan = self.stored_plan(&request.plan_hash).await?;
+        if plan.rehearses.is_some() || plan.databases.is_empty() {
+            return Err(RpcError::Invalid(format!(
+                "plan {} is not the plan of an upgrade: there is nothing to rehearse",
+                request.plan_hash
+            )));
+        }
+        self.start_run(rehearsal::compile(&plan, request.keep), operator)
+            .await
+    }
+
+    /// The last rehearsal of an upgrade, by the upgrade's name or by the rehearsal's run.
+    pub(super) async fn get_rehearsal(&self, text: &str) -> Result<pb::Document, RpcError> {
+        let mut name = text.to_owned();
+        if let Ok(run) = text.parse::<RunId>() {
+            let rehearsed = async {
+                let row = self.store.runs().await?.into_iter().find(|row| row.id == run);
+                let Some(row) = row else { return Ok(None) };
+                let plan = self.store.plan(&row.plan_hash).await?;
+                match plan.and_then(|plan| plan.rehearses) {
+                    Some(hash) => self.store.plan(&hash).await,
+                    None => Ok(None),
+                }
+            };
+            if let Some(plan) = rehearsed.await? {
+                name = plan.name;
+            }
+        }
+        let found = self.store.last_rehearsal(&name).await?;
+        match found {
+            Some(view) => Ok(document("rehearsal/1", &view)),
+            None => Err(RpcError::NotFound(format!(
+                "no rehearsal of `{text}` has ended; start one with: cutover rehearse FILE"
+            ))),
+        }
+    }
+
+    /// Refuses to begin what the last rehearsal says will not fit. A reason lets it through, and is kept.
+    pub(super) async fn fits_the_rehearsal(
+        &self,
+        plan: &Plan,
+        anyway: &str,
+        operator: &str,
+    ) -> Result<(), RpcError> {
+        let Some(rehearsal) = self.store.last_rehearsal(&plan.name).await? else {
+            return Ok(());
+        };
+        let left = match &plan.window {
+            // Its downtime begins with an approval, in a window that is open then.
+            Some(wanted) if copies_online(plan) => seconds(&wanted.length),
+            Some(wanted) => window::remaining(&wanted.open, &wanted.length, self.clock.now()).ok(),
+            None => None,
+        };
+        let Some(problem) = too_short(plan, &rehearsal, left) else {
+            return Ok(());
+        };
+        if anyway.trim().is_empty() {
+            return Err(RpcError::Refused(format!(
+                "{problem} (rehearsal {}); rehearse again, change the plan, or give --window-anyway with a reason",
+                rehearsal.run
+            )));
+        }
+        let entry = AuditEntry {
+            actor: format!("operator:{operator}"),
+            action: "apply.window-anyway".into(),
+            arguments: [
+                ("reason".to_owned(), anyway.to_owned()),
+                ("upgrade".to_owned(), plan.name.clone()),
+            ]
+            .into(),
+            evidence: [
+                ("plan".to_owned(), plan.hash().to_string()),
+                ("rehearsal".to_owned(), rehearsal.run.to_string()),
+                ("problem".to_owned(), problem),
+            ]
+            .into(),
+            ..AuditEntry::default()
+        };
+        self.store.audit(vec![entry]).await?;
+        Ok(())
+    }
+}
+
+/// What stands against beginning this plan now. `left` is what remains of the window, in seconds.
+fn too_short(plan: &Plan, rehearsal: &RehearsalView, left: Option<u64>) -> Option<String> {
+    let data = plan.data.as_ref()?;
+    if let Some(failed) = &rehearsal.failed {
+        return (rehearsal.plan_hash == plan.hash())
+            .then(|| format!("the last rehearsal of this very plan failed at {failed}"));
+    }
+    let predicted = rehearsal
+        .forecasts
+        .iter()
+        .find(|forecast| forecast.mode == data.mode)?
+        .downtime
+        .secs;
+    if let Some(budget) = data.budget_secs.filter(|budget| predicted > *budget) {
+        return Some(format!(
+            "the last rehearsal predicts a downtime of {predicted} s, the budget is {budget} s"
+        ));
+    }
+    let left = left.filter(|left| predicted > *left)?;
+    Some(format!(
+        "the last rehearsal predicts a downtime of {predicted} s, the maintenance window has {left} s"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::plan::{DataMode, DataPlan, DowntimeForecast, ModeForecast};
+
+    use super::*;
+    use crate::engine::testing;
+
+    fn planned(budget_secs: Option<u64>) -> Plan {
+        Plan {
+            data: Some(DataPlan {
+                mode: DataMode::Sync,
+                why: String::new(),
+                budget_secs,
+                rehearsal: None,
+                forecasts: Vec::new(),
+                directories_secs: 0,
+            }),
+            ..testing::plan()
+        }
+    }
+
+    fn rehearsal(plan: &Plan, failed: Option<&str>) -> RehearsalView {
+        RehearsalView {
+            upgrade: plan.name.clone(),
+            run: RunId::new(uuid::Uuid::nil()),
+            plan_hash: plan.hash(),
+            at: String::new(),
+            failed: failed.map(str::to_owned),
+            steps: Vec::new(),
+            forecasts: vec![ModeForecast {
+                mode: DataMode::Sync,
+                downtime: DowntimeForecast {
+                    secs: 100,
+                    parts: Vec::new(),
+                },
+            }],
+            kept: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn plan_when_budget_or_window_is_shorter_than_rehearsed_then_said() {
+        let plan = planned(Some(99));
+        assert!(
+            too_short(&plan, &rehearsal(&plan, None), None)
+                .unwrap()
+                .contains("budget")
+        );
+        let plan = planned(Some(100));
+        assert_eq!(too_short(&plan, &rehearsal(&plan, None), Some(100)), None);
+        let text = too_short(&plan, &rehearsal(&plan, None), Some(99)).unwrap();
+        assert!(text.contains("window has 99 s"), "{text}");
+    }
+
+    #[test]
+    fn plan_when_its_own_rehearsal_failed_then_said_and_another_plan_is_not_held() {
+        let plan = planned(None);
+        let failed = rehearsal(&plan, Some("rehearse.migrate@carbon: no such table"));
+        assert!(too_short(&plan, &failed, None).unwrap().contains("no such table"));
+        assert_eq!(too_short(&planned(Some(1)), &failed, None), None);
+    }
+}
