@@ -4,12 +4,20 @@
 //! states, not changes: chunks of every table are hashed inside both servers, chunks that differ are narrowed down
 //! to rows, and those rows are replaced. Nothing is installed in production; tables without keys and rows deleted by
 //! cascades are found like any other; and a pass that dies anywhere is simply repeated.
+//!
+//! [`apply_delta`] serves the other order, in which the copy is migrated first: what changed in production since is
+//! found with a [`Manifest`] of the copy and brought into the migrated schema. It needs to know what the migration does
+//! to rows ([`Mapping`], fix-ups); [`mode_b_allowed`] says when it may not be used without.
 
+mod allowed;
+mod apply;
 mod dialect;
 mod drift;
 mod entry;
 mod error;
 mod layout;
+mod manifest;
+mod mapping;
 mod merge;
 mod mysql;
 mod options;
@@ -22,7 +30,11 @@ mod spool;
 mod sync;
 mod table;
 
+pub use allowed::{Reason, mode_b_allowed};
+pub use apply::{DeadLetter, DeltaReport, TableDelta, dead_letters};
 pub use error::DeltaError;
+pub use manifest::{Manifest, ManifestTable};
+pub use mapping::{FixUps, Mapping, carbon_4_2_user_store};
 pub use options::{SyncOptions, SyncReport, TableSync};
 pub use progress::{NoProgress, SyncProgress};
 
@@ -49,6 +61,42 @@ pub async fn synchronise(
     same_engine(production, staging)?;
     let work = Box::pin(sync::run(production, staging, options, progress));
     cancellable(work, cancel).await
+}
+
+/// Brings what changed in `production` since `manifest` was captured into `staging`, whose copy was migrated meanwhile.
+///
+/// Columns are matched by name and by `mapping`, new ones take their defaults; then `fix_ups` run, which must be
+/// without effect when repeated. Staging remembers each row in the transaction that brings it, so that calling this
+/// again, after a kill too, brings only what is new. What staging refuses lies in [`dead_letters`] and is tried again
+/// with every call. Foreign keys act; values that do not fit are refused, not cut.
+///
+/// # Errors
+/// [`DeltaError`] names the table, the database and the remedy. A row that does not fit is not an error.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a thing of its own that the caller has at hand"
+)]
+pub async fn apply_delta(
+    production: &Target,
+    staging: &Target,
+    manifest: &Manifest,
+    mapping: &Mapping,
+    fix_ups: &[String],
+    options: &SyncOptions,
+    progress: Arc<dyn SyncProgress>,
+    cancel: &CancellationToken,
+) -> Result<DeltaReport, DeltaError> {
+    same_engine(production, staging)?;
+    let run = apply::Run {
+        production,
+        staging,
+        manifest,
+        mapping,
+        fix_ups,
+        options,
+        progress,
+    };
+    cancellable(Box::pin(run.run()), cancel).await
 }
 
 async fn cancellable<T>(

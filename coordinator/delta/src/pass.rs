@@ -44,8 +44,8 @@ pub(crate) struct Worker {
 
 /// What is to be done to staging's table.
 struct Work {
-    remove: Spool,
-    fetch: Spool,
+    remove: Spool<Wanted>,
+    fetch: Spool<Wanted>,
     result: TableSync,
 }
 

@@ -299,3 +299,33 @@ impl Pass<'_> {
         proof::prove(keys, only, production, staging, &mut report.notes).await
     }
 }
+
+/// A session that sees one state of a database, and its tables as they are hashed among servers of its kind.
+pub(crate) async fn frozen(
+    target: &Target,
+    options: &SyncOptions,
+) -> Result<(Session, Dialect, Vec<Table>), DeltaError> {
+    let mut control = Session::open(target).await?;
+    let mut session = Session::open(target).await?;
+    let what = "taking a snapshot";
+    match target.engine {
+        Engine::MySql => {
+            session
+                .run(what, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+                .await?;
+            let server = mysql::catalog::server(&mut control).await?;
+            let crc32c = server.crc32c;
+            let tables = mysql::catalog::tables(&mut control, server, crc32c, options).await?;
+            Ok((session, Dialect::MySql { crc32c }, tables))
+        }
+        Engine::Postgres => {
+            session
+                .run(what, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await?;
+            let major = postgres::catalog::major(&mut session).await?;
+            let method = Method::choose(major, major);
+            let tables = postgres::catalog::tables(&mut session, method, options).await?;
+            Ok((session, Dialect::Postgres(method), tables))
+        }
+    }
+}

@@ -16,18 +16,27 @@ pub(crate) async fn counters(
     writer: &mut Writer,
     options: &SyncOptions,
 ) -> Result<u64, DeltaError> {
+    let moved = auto_increments(production, staging, writer, options).await?;
+    Ok(moved + sequences(production, staging, writer).await?)
+}
+
+/// Moves AUTO_INCREMENT counters of tables that both sides have on to where production's stand.
+pub(crate) async fn auto_increments(
+    production: &mut Session,
+    staging: &mut Session,
+    writer: &mut Writer,
+    options: &SyncOptions,
+) -> Result<u64, DeltaError> {
     let (here, there) = futures::try_join!(positions(production, options), positions(staging, options))?;
     let mut moved = 0;
-    for (table, next) in here
-        .iter()
-        .filter(|(table, next)| there.get(*table).is_some_and(|other| other < *next))
-    {
+    let behind = |table: &str, next: u64| there.get(table).is_some_and(|other| *other < next);
+    for (table, next) in here.iter().filter(|(table, next)| behind(table, **next)) {
         let what = format!("setting the counter of table `{table}`");
         let sql = format!("ALTER TABLE {} AUTO_INCREMENT = {next}", ident(table));
         writer.run(&what, sql).await?;
         moved += 1;
     }
-    Ok(moved + sequences(production, staging, writer).await?)
+    Ok(moved)
 }
 
 async fn positions(

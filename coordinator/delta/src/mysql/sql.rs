@@ -106,7 +106,7 @@ pub(crate) fn bounds(table: &Table) -> Option<String> {
 }
 
 /// A key's value as it is written in a condition; its own character set, so that an index can be used.
-fn value(kind: Option<&Literal>, bytes: &[u8]) -> String {
+pub(crate) fn value(kind: Option<&Literal>, bytes: &[u8]) -> String {
     let shown = String::from_utf8_lossy(bytes);
     match kind {
         Some(Literal::Number) if is_number(bytes) => shown.into_owned(),
@@ -157,4 +157,23 @@ pub(crate) fn hashed(table: &Table, wanted: &[Wanted]) -> String {
         .map(|hash| format!("'{}'", String::from_utf8_lossy(hash)))
         .collect();
     format!("{} IN ({})", row_hash(table), hashes.join(","))
+}
+
+/// A query for what names a row, followed by its values; of rows that are alike each comes.
+pub(crate) fn values(table: &Table, wanted: &[Wanted]) -> String {
+    let list: Vec<&str> = table
+        .columns
+        .iter()
+        .map(|column| column.select.as_str())
+        .collect();
+    let keys: Vec<&str> = table.key_columns().map(|column| column.quoted.as_str()).collect();
+    let (head, condition) = match table.keyless() {
+        true => (row_hash(table), hashed(table, wanted)),
+        false => (keys.join(","), named(table, wanted)),
+    };
+    format!(
+        "SELECT {head},{} FROM {} WHERE {condition}",
+        list.join(","),
+        table.source
+    )
 }

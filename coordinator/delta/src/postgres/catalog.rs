@@ -261,3 +261,18 @@ pub(crate) async fn stubborn_triggers(session: &mut Session) -> Result<Vec<Strin
     let found = session.rows("listing the triggers", sql).await?;
     Ok(found.iter().map(|row| text(row, 0)).collect())
 }
+
+/// Tables that have triggers of their users, with the triggers' names.
+pub(crate) async fn triggers(session: &mut Session) -> Result<BTreeMap<String, Vec<String>>, DeltaError> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, t.tgname::text FROM pg_trigger t \
+         JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND {USER_SCHEMAS} ORDER BY 1, 2, 3"
+    );
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in session.rows("listing the triggers", sql).await? {
+        let table = label(&text(&row, 0), &text(&row, 1));
+        found.entry(table).or_default().push(text(&row, 2));
+    }
+    Ok(found)
+}

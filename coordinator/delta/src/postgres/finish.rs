@@ -36,6 +36,25 @@ pub(crate) async fn counters(production: &mut Session, staging: &mut Session) ->
     Ok(moved)
 }
 
+/// Moves sequences that both sides have, and that are behind production's, on to where production's stand.
+pub(crate) async fn advance(production: &mut Session, staging: &mut Session) -> Result<u64, DeltaError> {
+    let (here, there) = futures::try_join!(positions(production), positions(staging))?;
+    let mut moved = 0;
+    for ((schema, name), (last, called)) in &here {
+        let place = |(last, called): &(String, String)| Some((last.parse::<i64>().ok()?, called == "true"));
+        let other = there.get(&(schema.clone(), name.clone())).and_then(place);
+        let own = place(&(last.clone(), called.clone()));
+        if other.is_some() && other < own {
+            let quoted = format!("{}.{}", ident(schema), ident(name));
+            let sql = format!("SELECT setval({}::regclass, {last}, {called})", literal(&quoted));
+            let what = format!("setting sequence `{}`", label(schema, name));
+            staging.run(&what, sql).await?;
+            moved += 1;
+        }
+    }
+    Ok(moved)
+}
+
 type Positions = BTreeMap<(String, String), (String, String)>;
 
 /// Read from each sequence itself: the view pg_sequences hides the position of one that was set but not used.

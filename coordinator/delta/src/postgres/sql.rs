@@ -257,6 +257,36 @@ pub(crate) fn select(table: &Table, wanted: &[Wanted], method: Method) -> String
     )
 }
 
+/// A query for what names a row, followed by its values; of rows that are alike each comes.
+pub(crate) fn values(table: &Table, wanted: &[Wanted], method: Method) -> String {
+    let list: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("r.{}", column.quoted))
+        .collect();
+    let list = list.join(",");
+    let columns: Vec<&Column> = table.key_columns().collect();
+    if columns.is_empty() {
+        let hash = row_hash(table, method);
+        let hashes = array(wanted.iter().filter_map(|one| one.key.first().map(Vec::as_slice)));
+        return format!(
+            "SELECT {hash},{list} FROM {} AS r WHERE {hash} = ANY({hashes}::text[])",
+            table.source
+        );
+    }
+    let names: Vec<String> = columns
+        .iter()
+        .map(|column| format!("r.{}::text", column.quoted))
+        .collect();
+    format!(
+        "SELECT {},{list} FROM {} AS r JOIN {} ON {}",
+        names.join(","),
+        table.source,
+        keys(&columns, wanted),
+        matched(&columns)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 
 mod hammer;
 mod kills;
+mod migrated;
 mod mysql;
 mod postgres;
 mod support;
