@@ -1,8 +1,8 @@
 //! Times a copy against the engines' own dump and load, in the same run on the same servers.
 //!
 //! `cargo bench -p cutover-copy` builds a database like Carbon's of `CUTOVER_BENCH_MB` megabytes (1024) on private
-//! servers, then runs every way `CUTOVER_BENCH_ROUNDS` times (3) in turn and prints the medians. An argument
-//! `mysql` or `postgres` limits it to one engine.
+//! servers, then runs every way `CUTOVER_BENCH_ROUNDS` times (3) in turn and prints the medians. Arguments
+//! `mysql`, `postgres` and `template` limit it to these. Peers that are not installed are left out, and named.
 
 #![expect(
     clippy::expect_used,
@@ -10,7 +10,6 @@
     reason = "a benchmark ends at the first thing that goes wrong, and prints its result"
 )]
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -83,11 +82,12 @@ fn setting(name: &str, default: u64) -> u64 {
 /// Seconds of each way, round by round.
 struct Times {
     engine: &'static str,
-    baseline: &'static str,
-    copy: Vec<f64>,
-    proven: Vec<f64>,
-    native: Vec<f64>,
+    ways: Vec<(String, Vec<f64>)>,
 }
+
+/// Ours: the copy, and the copy with the comparison after it.
+const COPY: usize = 0;
+const PROVEN: usize = 1;
 
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
@@ -97,72 +97,116 @@ fn median(values: &[f64]) -> f64 {
 
 impl Times {
     fn print(&self) {
-        let (copy, proven, native) = (median(&self.copy), median(&self.proven), median(&self.native));
-        println!(
-            "{}: rounds copy {:.1?} copy+compare {:.1?} {} {:.1?}",
-            self.engine, self.copy, self.proven, self.baseline, self.native
-        );
-        println!(
-            "{}: median copy {copy:.1} s, copy+compare {proven:.1} s, {} {native:.1} s: {:.2} times as fast, {:.2} with proof",
-            self.engine,
-            self.baseline,
-            native / copy,
-            native / proven
-        );
+        let ours = |index: usize| self.ways.get(index).map_or(f64::NAN, |(_, times)| median(times));
+        let (copy, proven) = (ours(COPY), ours(PROVEN));
+        for (number, (name, times)) in self.ways.iter().enumerate() {
+            let middle = median(times);
+            let ratios = match number {
+                COPY | PROVEN => String::new(),
+                _ => format!(
+                    "; ours takes {:.2} of it, {:.2} with proof",
+                    copy / middle,
+                    proven / middle
+                ),
+            };
+            println!(
+                "{}: {name}: median {middle:.1} s of {times:.1?}{ratios}",
+                self.engine
+            );
+        }
     }
 }
 
+/// A program that copies the same database.
+struct Peer<'a> {
+    name: String,
+    run: Box<dyn Fn() + 'a>,
+}
+
+fn installed(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output();
+    found.is_ok_and(|output| output.status.success())
+}
+
+/// Runs a line of bash, whose failure ends the benchmark.
+fn bash(line: &str, variables: &[(&str, String)]) {
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -e -o pipefail; {line}")])
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .expect("bash");
+    assert!(
+        output.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Highest resident memory of this process so far, in megabytes.
+fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let words = line.and_then(|line| line.split_whitespace().next());
+    words
+        .and_then(|number| number.parse::<f64>().ok())
+        .unwrap_or(f64::NAN)
+        / 1024.0
+}
+
+/// Ours in turn with the peers, whose order is turned round by round.
 fn measure(
     engine: &'static str,
-    baseline: &'static str,
     from: &Target,
     to: &Target,
     renew: impl Fn(),
-    native: impl Fn(),
+    peers: Vec<Peer<'_>>,
 ) -> Times {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let options = CopyOptions::default();
-    let mut times = Times {
-        engine,
-        baseline,
-        copy: vec![],
-        proven: vec![],
-        native: vec![],
-    };
+    let mut ways: Vec<(String, Vec<f64>)> = vec![
+        ("copy".to_owned(), vec![]),
+        ("copy and compare".to_owned(), vec![]),
+    ];
+    ways.extend(peers.iter().map(|peer| (peer.name.clone(), vec![])));
     for round in 0..setting("CUTOVER_BENCH_ROUNDS", 3) {
-        let mut ours = || {
+        let mut order: Vec<usize> = (1..=peers.len() + 1).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for number in order {
             renew();
-            let cancel = CancellationToken::new();
             let started = Instant::now();
+            let mut note = |index: usize, seconds: f64| {
+                if let Some((name, times)) = ways.get_mut(index) {
+                    println!("{engine} round {round}: {name} {seconds:.1} s");
+                    times.push(seconds);
+                }
+            };
+            if let Some(peer) = number.checked_sub(PROVEN + 1).and_then(|index| peers.get(index)) {
+                (peer.run)();
+                note(number, started.elapsed().as_secs_f64());
+                continue;
+            }
+            let cancel = CancellationToken::new();
             let report = runtime
                 .block_on(copy(from, to, &options, Arc::new(NoProgress), &cancel))
                 .expect("copy");
-            times.copy.push(started.elapsed().as_secs_f64());
+            note(COPY, started.elapsed().as_secs_f64());
             let result = runtime
                 .block_on(compare(from, to, &options, Arc::new(NoProgress), &cancel))
                 .expect("compare");
-            times.proven.push(started.elapsed().as_secs_f64());
+            note(PROVEN, started.elapsed().as_secs_f64());
             assert!(result.equal, "{:?}", result.differences);
             println!(
-                "{engine} round {round}: {:?}, {} rows, {} bytes",
-                report.way, report.rows, report.bytes
+                "{engine} round {round}: {:?}, {} rows, {} bytes, peak memory of this process {:.0} MB",
+                report.way,
+                report.rows,
+                report.bytes,
+                peak_memory()
             );
-        };
-        let mut theirs = || {
-            renew();
-            let started = Instant::now();
-            native();
-            times.native.push(started.elapsed().as_secs_f64());
-        };
-        if round % 2 == 0 {
-            ours();
-            theirs();
-        } else {
-            theirs();
-            ours();
         }
     }
-    times
+    Times { engine, ways }
 }
 
 fn maria(megabytes: u64) -> Times {
@@ -187,30 +231,35 @@ fn maria(megabytes: u64) -> Times {
             .sql("", "DROP DATABASE IF EXISTS carbon; CREATE DATABASE carbon")
             .expect("empty database");
     };
-    let native = || {
-        let pipe = "set -o pipefail; MYSQL_PWD=$A mariadb-dump --no-defaults -h127.0.0.1 -P$PA -u$U --single-transaction --routines --triggers --events --quick carbon | MYSQL_PWD=$B mariadb --no-defaults -h127.0.0.1 -P$PB -u$U carbon";
-        let status = Command::new("bash")
-            .args(["-c", pipe])
-            .envs([
-                ("A", production.password()),
-                ("B", staging.password()),
-                ("U", staging.superuser()),
-            ])
-            .envs([
-                ("PA", production.port().to_string()),
-                ("PB", staging.port().to_string()),
-            ])
-            .status();
-        assert!(status.expect("bash").success(), "mariadb-dump | mariadb");
+    let variables = |scratch: &tempfile::TempDir| {
+        vec![
+            ("A", production.password().to_owned()),
+            ("B", staging.password().to_owned()),
+            ("U", staging.superuser().to_owned()),
+            ("PA", production.port().to_string()),
+            ("PB", staging.port().to_string()),
+            ("D", scratch.path().join("dump").display().to_string()),
+        ]
     };
-    measure(
-        "MariaDB",
+    let peer = |name: &str, line: &'static str| Peer {
+        name: name.to_owned(),
+        run: Box::new(move || {
+            let scratch = tempfile::tempdir().expect("a folder");
+            bash(line, &variables(&scratch));
+        }),
+    };
+    let mut peers = vec![peer(
         "mariadb-dump | mariadb",
-        &target(&production),
-        &target(&staging),
-        renew,
-        native,
-    )
+        "MYSQL_PWD=$A mariadb-dump --no-defaults -h127.0.0.1 -P$PA -u$U --single-transaction --routines --triggers --events --quick carbon | MYSQL_PWD=$B mariadb --no-defaults -h127.0.0.1 -P$PB -u$U carbon",
+    )];
+    match installed("mydumper") && installed("myloader") {
+        true => peers.push(peer(
+            "mydumper + myloader",
+            "mydumper -h 127.0.0.1 -P $PA -u $U -p $A -B carbon -t 2 -G -E -R -o $D >/dev/null; myloader -h 127.0.0.1 -P $PB -u $U -p $B -B carbon -t 2 -o -d $D >/dev/null",
+        )),
+        false => println!("mydumper is not installed: not measured"),
+    }
+    measure("MariaDB", &target(&production), &target(&staging), renew, peers)
 }
 
 fn postgres(megabytes: u64) -> Times {
@@ -240,26 +289,81 @@ fn postgres(megabytes: u64) -> Times {
             .expect("no database");
         staging.create_database("carbon").expect("empty database");
     };
-    let (here, there): (PathBuf, PathBuf) = (production.socket(), staging.socket());
-    let native = || {
-        let pipe = "set -o pipefail; pg_dump -h $HA -p $PA -U postgres carbon | psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -h $HB -p $PB -U postgres carbon";
-        let status = Command::new("bash")
-            .args(["-c", pipe])
-            .envs([("HA", &here), ("HB", &there)])
-            .envs([
-                ("PA", production.port().to_string()),
-                ("PB", staging.port().to_string()),
-            ])
-            .status();
-        assert!(status.expect("bash").success(), "pg_dump | psql");
+    let variables = |scratch: &tempfile::TempDir| {
+        let (here, there) = (production.socket(), staging.socket());
+        vec![
+            ("HA", here.display().to_string()),
+            ("HB", there.display().to_string()),
+            ("PA", production.port().to_string()),
+            ("PB", staging.port().to_string()),
+            ("D", scratch.path().join("dump").display().to_string()),
+        ]
     };
+    let peer = |name: &str, line: &'static str| Peer {
+        name: name.to_owned(),
+        run: Box::new(move || {
+            let scratch = tempfile::tempdir().expect("a folder");
+            bash(line, &variables(&scratch));
+        }),
+    };
+    let mut peers = vec![
+        peer(
+            "pg_dump | psql",
+            "pg_dump -h $HA -p $PA -U postgres carbon | psql -X -q -o /dev/null -v ON_ERROR_STOP=1 -h $HB -p $PB -U postgres carbon",
+        ),
+        peer(
+            "pg_dump -Fd -j2 + pg_restore -j2",
+            "pg_dump -Fd -j2 -f $D -h $HA -p $PA -U postgres carbon; pg_restore -j2 -h $HB -p $PB -U postgres -d carbon $D",
+        ),
+    ];
+    match installed("pgcopydb") {
+        true => peers.push(peer(
+            "pgcopydb clone",
+            "pgcopydb clone --dir $D --table-jobs 2 --index-jobs 2 --source \"host=$HA port=$PA user=postgres dbname=carbon\" --target \"host=$HB port=$PB user=postgres dbname=carbon\" >/dev/null",
+        )),
+        false => println!("pgcopydb is not installed: not measured"),
+    }
     measure(
         "PostgreSQL",
-        "pg_dump | psql",
         &target(&production),
         &target(&staging),
         renew,
-        native,
+        peers,
+    )
+}
+
+/// Inside one server, against the bare statement that copies the files.
+fn template(megabytes: u64) -> Times {
+    let server = Postgres::start_with(&["shared_buffers=512MB", "max_wal_size=4GB"]).expect("PostgreSQL");
+    server.create_database("carbon").expect("database");
+    server.sql("carbon", &script(POSTGRES, megabytes)).expect("data");
+    let target =
+        |name: &str| Target::parse(&server.url(name), SecretString::from(server.password())).expect("target");
+    let renew = || {
+        server
+            .sql("", "DROP DATABASE IF EXISTS staging")
+            .expect("no database");
+        server
+            .sql("", "DROP DATABASE IF EXISTS bare")
+            .expect("no database");
+        server.create_database("staging").expect("empty database");
+        server
+            .sql("", "CHECKPOINT")
+            .expect("both begin without unwritten pages");
+    };
+    let bare = Peer {
+        name: "CREATE DATABASE ... TEMPLATE".to_owned(),
+        run: Box::new(|| {
+            let sql = "CREATE DATABASE bare TEMPLATE carbon STRATEGY file_copy";
+            server.sql("", sql).expect("a copy");
+        }),
+    };
+    measure(
+        "PostgreSQL, one server",
+        &target("carbon"),
+        &target("staging"),
+        renew,
+        vec![bare],
     )
 }
 
@@ -280,6 +384,9 @@ fn main() {
     }
     if wanted("postgres") {
         all.push(postgres(megabytes));
+    }
+    if wanted("template") {
+        all.push(template(megabytes));
     }
     all.iter().for_each(Times::print);
 }

@@ -19,7 +19,7 @@ mod workers;
 pub use compare::{Comparison, TableComparison, TableSum};
 pub use error::CopyError;
 pub use options::{CopyOptions, CopyReport, CopyWay, JOURNAL};
-pub use progress::{CopyProgress, NoProgress};
+pub use progress::{CopyProgress, NoProgress, Overall};
 pub use way::{WayFacts, choose_way};
 
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ pub async fn copy(
     cancel: &CancellationToken,
 ) -> Result<CopyReport, CopyError> {
     same_engine(from, to)?;
+    let progress = progress::Tracker::around(progress);
     let started = Instant::now();
     let work = async {
         match from.engine {
@@ -69,6 +70,7 @@ pub async fn compare(
     cancel: &CancellationToken,
 ) -> Result<Comparison, CopyError> {
     same_engine(a, b)?;
+    let progress = progress::Tracker::around(progress);
     let work = async {
         match a.engine {
             Engine::MySql => mysql::compare(a, b, options, progress, cancel).await,

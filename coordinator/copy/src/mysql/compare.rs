@@ -41,6 +41,9 @@ pub(crate) async fn compare(
         .map(|table| table.size)
         .sum();
     progress.total(common.len() as u64, size);
+    for table in common.iter().filter_map(|name| left.tables.get(*name)) {
+        progress.planned(&table.name, table.size);
+    }
 
     let method = |name: &str| native_if_alike(&left, &right, name);
     let (first, second) = futures::try_join!(

@@ -49,6 +49,9 @@ pub(crate) async fn copy(
 
     tables.sort_by_key(|table| std::cmp::Reverse(table.size));
     progress.total(tables.len() as u64, tables.iter().map(|table| table.size).sum());
+    for table in &tables {
+        progress.planned(&table.name, table.size);
+    }
     create_sequences(&mut control, from, &mut writer, &names).await?;
     let (loads, foreign_keys) = create_tables(&mut writer, &tables, &left).await?;
     report.kept = loads.iter().filter(|load| load.kept.is_some()).count() as u64;

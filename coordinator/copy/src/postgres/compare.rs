@@ -43,6 +43,9 @@ pub(crate) async fn compare(
         .map(|table| table.size)
         .sum();
     progress.total(common.len() as u64, size);
+    for table in common.iter().filter_map(|name| left.tables.get(*name)) {
+        progress.planned(&table.label(), table.size);
+    }
 
     // One pg_dump for both sides: two versions describe the same object differently.
     let tools = Tools::find(left.major.max(right.major), a).await?;

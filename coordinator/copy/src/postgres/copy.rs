@@ -75,6 +75,9 @@ async fn stream(
     let mut tables = catalog::tables(&mut control, from, options).await?;
     tables.sort_by_key(|table| std::cmp::Reverse(table.size));
     progress.total(tables.len() as u64, tables.iter().map(|table| table.size).sum());
+    for table in &tables {
+        progress.planned(&table.label(), table.size);
+    }
 
     let mut schema = Schema::dump(&tools, from, to, &snapshot, options).await?;
     schema.privileges = facts(&mut control, from, &mut writer, to, &mut report.notes).await?;

@@ -9,3 +9,4 @@ mod narrow;
 mod postgres;
 mod resume;
 mod support;
+mod torture;
