@@ -44,6 +44,22 @@ pub enum ControlKind {
     Approve,
 }
 
+impl ControlKind {
+    /// The order in a word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            ControlKind::Pause => "pause",
+            ControlKind::Resume => "resume",
+            ControlKind::Retry(_) => "retry",
+            ControlKind::Skip(_) => "skip",
+            ControlKind::Abort => "abort",
+            ControlKind::Approve => "approve",
+            ControlKind::Resolve { .. } => "resolve",
+        }
+    }
+}
+
 /// Why an order can't be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {

@@ -188,8 +188,8 @@ impl Driver {
                 return Ok(());
             }
             for event in &events {
-                if let Some((step, ..)) = event.begins() {
-                    crash::point("before-intent", self.kind(step));
+                if let Some((step, direction, _)) = event.begins() {
+                    crash_point(direction, "before-intent", self.kind(step));
                 }
             }
             self.append(events.clone()).await?;
@@ -197,7 +197,7 @@ impl Driver {
                 let Some((step, direction, attempt)) = event.begins() else {
                     continue;
                 };
-                crash::point("after-intent", self.kind(step));
+                crash_point(direction, "after-intent", self.kind(step));
                 if let Some(step) = self.plan.step(step).cloned() {
                     self.begin(&step, direction, attempt, false);
                 }
@@ -313,11 +313,20 @@ impl Driver {
             }
         };
         self.append(events).await?;
+        crash::point("after-order", order.kind.word());
         if order.kind == ControlKind::Abort {
             self.cancel_all();
         }
         self.advance().await?;
         reply.send(Ok(self.view.borrow().clone())).ok();
         Ok(())
+    }
+}
+
+/// Where a test can make the coordinator die; undoing has places of its own.
+fn crash_point(direction: Direction, place: &str, kind: &str) {
+    match direction {
+        Direction::Do => crash::point(place, kind),
+        Direction::Undo => crash::point(&format!("undo-{place}"), kind),
     }
 }

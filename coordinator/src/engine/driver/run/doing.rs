@@ -57,7 +57,7 @@ impl Driver {
         self.parts.tasks.spawn(async move {
             let kind = job.step.action.kind();
             let outcome = Box::pin(worker.carry_out(job)).await;
-            crash::point("after-effect", kind);
+            crash_point(direction, "after-effect", kind);
             // The receiver is gone only when the coordinator stops; the try is then taken up at its next start.
             sender
                 .send(Message::WorkDone(WorkDone {

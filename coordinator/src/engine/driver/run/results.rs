@@ -16,10 +16,10 @@ impl Driver {
             stored.send(()).ok();
             return Ok(());
         }
-        crash::point("before-result", self.kind(&id.step));
+        crash_point(id.direction, "before-result", self.kind(&id.step));
         let outcome = self.judged(&id.step, &node, outcome);
         self.ended(&id.step, id.direction, id.attempt, outcome).await?;
-        crash::point("after-result", self.kind(&id.step));
+        crash_point(id.direction, "after-result", self.kind(&id.step));
         stored.send(()).ok();
         Ok(())
     }
