@@ -93,17 +93,67 @@ fn new<'a>(guide: &Guide, node: &'a PlanNode, old: Option<&HomeFacts>) -> Option
 /// The path of a home on every node, with `{node}` where the node's name stands in it; `FILL IN` when there is no one
 /// way to write it.
 fn path_on_all<'a>(homes: impl Iterator<Item = (&'a str, Option<&'a HomeFacts>)>) -> String {
-    let (mut plain, mut named) = (BTreeSet::new(), BTreeSet::new());
-    for (node, home) in homes {
-        let path = home.map(|home| home.path.clone());
-        named.insert(path.as_ref().map(|path| path.replace(node, "{node}")));
-        plain.insert(path);
+    let homes: Vec<(&str, Option<&str>)> = homes
+        .map(|(node, home)| (node, home.map(|home| home.path.as_str())))
+        .collect();
+    // A node's name may stand in other words too: `ss-1` in `wso2ss-1.0.3`.
+    let ways: [fn(&str, &str) -> String; 3] = [
+        |path, _| path.to_owned(),
+        in_whole_names,
+        |path, node| path.replace(node, "{node}"),
+    ];
+    let written = ways.into_iter().find_map(|way| {
+        let paths: BTreeSet<Option<String>> = homes
+            .iter()
+            .map(|(node, path)| path.map(|path| way(path, node)))
+            .collect();
+        match paths.first() {
+            Some(Some(path)) if paths.len() == 1 => Some(path.clone()),
+            Some(_) | None => None,
+        }
+    });
+    written.unwrap_or_else(|| FILL_IN.to_owned())
+}
+
+fn in_whole_names(path: &str, node: &str) -> String {
+    let names = path
+        .split('/')
+        .map(|name| if name == node { "{node}" } else { name });
+    names.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(paths: &[(&str, &str)]) -> String {
+        let homes: Vec<(&str, HomeFacts)> = paths
+            .iter()
+            .map(|(node, path)| {
+                let path = (*path).to_owned();
+                (
+                    *node,
+                    HomeFacts {
+                        path,
+                        ..HomeFacts::default()
+                    },
+                )
+            })
+            .collect();
+        path_on_all(homes.iter().map(|(node, home)| (*node, Some(home))))
     }
-    let single = |paths: &BTreeSet<Option<String>>| match paths.first() {
-        Some(Some(path)) if paths.len() == 1 => Some(path.clone()),
-        Some(_) | None => None,
-    };
-    single(&plain)
-        .or_else(|| single(&named))
-        .unwrap_or_else(|| FILL_IN.to_owned())
+
+    #[test]
+    fn path_when_the_product_is_called_like_the_node_then_only_the_folder_is_replaced() {
+        let homes = [
+            ("ss-1", "/opt/ss-1/wso2ss-1.0.3"),
+            ("ss-2", "/opt/ss-2/wso2ss-1.0.3"),
+        ];
+        assert_eq!(written(&homes), "/opt/{node}/wso2ss-1.0.3");
+        assert_eq!(
+            written(&[("a", "/opt/dss-a"), ("b", "/opt/dss-b")]),
+            "/opt/dss-{node}"
+        );
+        assert_eq!(written(&[("a", "/x"), ("b", "/y")]), FILL_IN);
+    }
 }

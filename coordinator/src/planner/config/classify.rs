@@ -343,7 +343,12 @@ impl<'a, 'c> One<'a, 'c> {
 
     /// A data source of the upgrade that the new version does not ship: the guide sets it to staging.
     fn added_element(&self) -> Outcome {
-        let set = self.guide_sets_url();
+        if self.is_mounted() {
+            return self.carried(
+                "it belongs to a registry that is mounted from a database of the upgrade: it is put in, and then led to staging",
+            );
+        }
+        let set = self.guide_leads_it();
         let database = self
             .place
             .last_identity()
@@ -358,11 +363,25 @@ impl<'a, 'c> One<'a, 'c> {
         }
     }
 
-    /// Whether the guide or the upgrade file sets the URL within an added element.
-    fn guide_sets_url(&self) -> bool {
+    /// A part of a mount in `registry.xml`: each part that names a database is led to staging by the guide.
+    fn is_mounted(&self) -> bool {
+        self.file.file == "repository/conf/registry.xml"
+            && match self.place.last_name() {
+                "dbConfig" | "remoteInstance" => self.guide_leads_it(),
+                "mount" => self.context.mounts_are_led(&self.file.file),
+                _ => false,
+            }
+    }
+
+    /// Whether the guide or the upgrade file sets what an added element leads to.
+    fn guide_leads_it(&self) -> bool {
         let within = |edit: &XmlEdit| {
             let path = Steps::of(&edit.path);
-            self.place.above(&path) && path.last_name().eq_ignore_ascii_case("url")
+            let leads = ["url", "dataSource", "cacheId"];
+            self.place.above(&path)
+                && leads
+                    .iter()
+                    .any(|name| path.last_name().eq_ignore_ascii_case(name))
         };
         self.context
             .all_edits()
@@ -406,7 +425,7 @@ impl<'a, 'c> One<'a, 'c> {
         if let Some(why) = self
             .site_text()
             .and_then(|text| safety::forbidden(self.context, text))
-            && !self.guide_sets_url()
+            && !self.guide_leads_it()
         {
             return Err(why);
         }

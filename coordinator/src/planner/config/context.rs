@@ -69,6 +69,19 @@ impl<'a> Context<'a> {
         edits.iter().find(|edit| Steps::of(&edit.path).same(place))
     }
 
+    /// Whether the guide leads every mount of the old home to staging: its cache is the one of the new database.
+    pub(super) fn mounts_are_led(&self, file: &str) -> bool {
+        let mounts = self
+            .old
+            .map(|home| home.registry_mounts.as_slice())
+            .unwrap_or_default();
+        let led = |instance: &str| {
+            let id = format!("[id='{instance}']/cacheId");
+            self.guide_edits(file).any(|edit| edit.path.ends_with(&id))
+        };
+        !mounts.is_empty() && mounts.iter().all(|mount| led(&mount.instance))
+    }
+
     /// Every edit that is planned without the site's changes, with its file.
     pub(super) fn all_edits(&self) -> impl Iterator<Item = (&str, &XmlEdit)> {
         let guide = self.guide.iter().flat_map(|(files, edits)| {

@@ -1,3 +1,5 @@
+mod mounts;
+
 use cutover_proto::config::{ChangeKind, FileComparison, NewPlace, ShownValue};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts, KeystoreFacts, NodeFacts, SecretFacts};
 use cutover_proto::ids::Sha256Hex;
