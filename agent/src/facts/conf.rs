@@ -36,6 +36,16 @@ pub fn text(document: &Document, path: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
+/// Says when a place that is to hold one value is there several times: no edit could tell which one is meant.
+pub(super) fn once(document: &Document, file: &str, path: &str, problems: &mut Vec<String>) {
+    let count = path.parse::<Path>().map_or(0, |path| document.all(&path).len());
+    if count > 1 {
+        problems.push(format!(
+            "{file}: {path} is there {count} times, and which one is meant is not known"
+        ));
+    }
+}
+
 /// The first value at a path: of several connectors the first one counts.
 #[must_use]
 pub fn first(document: &Document, path: &str) -> Option<String> {

@@ -201,6 +201,12 @@ fn databases(facts: &mut HomeFacts, root: &Root) {
         Ok(Some(document)) => {
             let path = "/UserManager/Realm/Configuration/Property[@name='dataSource']";
             facts.user_datasource = conf::text(&document, path);
+            conf::once(
+                &document,
+                "repository/conf/user-mgt.xml",
+                path,
+                &mut facts.problems,
+            );
         }
         Ok(None) => facts
             .problems
@@ -212,6 +218,14 @@ fn databases(facts: &mut HomeFacts, root: &Root) {
             (facts.registry_datasources, facts.registry_current) = registry::sources(&document);
             facts.registry_mounts = registry::mounts(&document);
             facts.index_location = registry::index_location(&document);
+            for path in registry::single(&facts.registry_datasources) {
+                conf::once(
+                    &document,
+                    "repository/conf/registry.xml",
+                    &path,
+                    &mut facts.problems,
+                );
+            }
         }
         Ok(None) => facts
             .problems

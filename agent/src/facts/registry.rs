@@ -41,6 +41,15 @@ pub(super) fn mounts(document: &Document) -> Vec<MountFacts> {
         .collect()
 }
 
+/// The places that must be there once: what the server reads there must be what an edit sets.
+pub(super) fn single(sources: &BTreeMap<String, String>) -> Vec<String> {
+    let names = sources.keys().filter_map(|name| Path::quote(name));
+    names
+        .map(|name| format!("/wso2registry/dbConfig[@name={name}]/dataSource"))
+        .chain(["/wso2registry/currentDBConfig".to_owned()])
+        .collect()
+}
+
 /// Where the index notes how far it got.
 pub(super) fn index_location(document: &Document) -> Option<String> {
     text(

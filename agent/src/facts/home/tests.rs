@@ -95,6 +95,36 @@ fn home_when_complete_then_told() {
 }
 
 #[test]
+fn home_when_a_place_is_there_twice_then_told() {
+    let root = tempfile::tempdir().unwrap();
+    let home = root.path().join("wso2dss");
+    let twice = "<Property name=\"dataSource\">jdbc/U</Property>".repeat(2);
+    put(
+        &home,
+        "repository/conf/user-mgt.xml",
+        &format!("<UserManager><Realm><Configuration>{twice}</Configuration></Realm></UserManager>"),
+    );
+    let config = "<dbConfig name=\"a\"><dataSource>jdbc/A</dataSource></dbConfig>";
+    put(
+        &home,
+        "repository/conf/registry.xml",
+        &format!(
+            "<wso2registry><currentDBConfig>a</currentDBConfig>{config}<!--{config}-->{config}</wso2registry>"
+        ),
+    );
+    let problems = look(root.path(), &home).problems;
+    for place in [
+        "repository/conf/user-mgt.xml: /UserManager/Realm/Configuration/Property[@name='dataSource'] is there 2 times",
+        "repository/conf/registry.xml: /wso2registry/dbConfig[@name='a']/dataSource is there 2 times",
+    ] {
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(place)),
+            "{problems:#?}"
+        );
+    }
+}
+
+#[test]
 fn home_when_it_keeps_secrets_then_how_and_no_value() {
     let root = tempfile::tempdir().unwrap();
     let home = root.path().join("wso2ss");
