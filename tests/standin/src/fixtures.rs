@@ -17,6 +17,13 @@ pub const MIGRATION_POSTGRES: &str =
 const RSS: &str = include_str!("../fixtures/rss-1.0.3.sql");
 const RSS_ROWS: &str = include_str!("../fixtures/rss-rows.sql");
 const MOUNT_ROWS: &str = include_str!("../fixtures/mount-rows.sql");
+/// The ids of the rows were not taken from their sequences.
+const MOUNT_SEQUENCES: &str = "
+SELECT setval('REG_PATH_PK_SEQ', 4);
+SELECT setval('REG_CONTENT_PK_SEQ', 3);
+SELECT setval('REG_RESOURCE_PK_SEQ', 2);
+SELECT setval('REG_PROPERTY_PK_SEQ', 1);
+";
 const PRIVILEGES: [&str; 19] = [
     "SELECT",
     "INSERT",
@@ -84,6 +91,6 @@ pub fn mount_rows(dialect: Dialect) -> String {
         Dialect::MySql => {
             format!("SET NAMES utf8mb4;\n{MOUNT_ROWS}").replace("@BYTES@", &format!("X'{hex}'"))
         }
-        Dialect::Postgres => MOUNT_ROWS.replace("@BYTES@", &format!("'\\x{hex}'")),
+        Dialect::Postgres => MOUNT_ROWS.replace("@BYTES@", &format!("'\\x{hex}'")) + MOUNT_SEQUENCES,
     }
 }
