@@ -10,6 +10,7 @@ mod database;
 mod evidence;
 mod fleet;
 mod home;
+mod hop;
 mod leak;
 mod net;
 mod outcome;
@@ -23,10 +24,13 @@ pub use agent::AgentHost;
 pub use binaries::Binaries;
 pub use cli::{Cli, Outcome};
 pub use coordinator::Coordinator;
-pub use database::{Account, Databases, EngineKind, PRODUCTION, Rows, STAGING, Session};
+pub use database::{
+    Account, Databases, EngineKind, MAIN, MOUNT, PRODUCTION, Pair, RSS, Rows, STAGING, Session,
+};
 pub use evidence::Evidence;
 pub use fleet::{Fleet, FleetSpec, NewHomes};
-pub use home::{Home, PRODUCT};
+pub use home::Home;
+pub use hop::Hop;
 pub use net::{free_offset, free_port};
 pub use process::{Recipe, Service, home_processes, process_ids};
 pub use run::{Phase, finished};

@@ -18,7 +18,7 @@ Usage: cargo xtask COMMAND
 
   check   formatting, clippy, documentation, dependencies (cargo-deny when it is installed)
   test    every test, on real MariaDB and PostgreSQL servers; installs them first when it may
-  demo    [--engine mariadb|postgres] [--order guide|copy-first] [--keep]
+  demo    [--guide NAME] [--engine mariadb|postgres] [--order guide|copy-first] [--keep]
           upgrades a fleet of three nodes on this machine before your eyes
   dev     a coordinator and three agents on loopback, with a throw-away certificate authority, until Ctrl-C";
 

@@ -5,19 +5,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use cutover_e2e::harness::{EngineKind, Fleet, FleetSpec, NewHomes, PRODUCTION, STAGING};
+use cutover_e2e::harness::{EngineKind, Fleet, FleetSpec, Hop, NewHomes, Order, STAGING};
 
 const HELP: &str = "\
 cutover-demo: upgrades a fleet of three nodes on this machine, from start to end, in a temporary folder.
 
-Usage: cutover-demo [--engine mariadb|postgres] [--order guide|copy-first] [--keep]
+Usage: cutover-demo [--guide NAME] [--engine mariadb|postgres] [--order guide|copy-first] [--keep]
 
+  --guide    dss-3.2.0 (default), ss-1.1.0, as-5.2.0, carbon-4.2.0 or carbon-4.4.7
   --engine   the database server it starts (default: mariadb)
   --order    guide: production is migrated, then copied; copy-first: production is never changed
   --keep     leaves everything running until Ctrl-C, and says how to look around";
 
 #[derive(Debug)]
 struct Options {
+    hop: Hop,
     engine: EngineKind,
     copy_first: bool,
     keep: bool,
@@ -40,12 +42,20 @@ fn main() -> ExitCode {
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>> {
     let mut options = Options {
+        hop: Hop::DSS,
         engine: EngineKind::MariaDb,
         copy_first: false,
         keep: false,
     };
     while let Some(arg) = args.next() {
         match arg.as_str() {
+            "--guide" => {
+                let name = args.next().unwrap_or_default();
+                options.hop = Hop::of_guide(&name).with_context(|| {
+                    let names = Hop::ALL.map(|hop| hop.guide).join(", ");
+                    format!("--guide is one of {names}, not {name}")
+                })?;
+            }
             "--engine" => {
                 options.engine = match args.next().as_deref() {
                     Some("mariadb" | "mysql") => EngineKind::MariaDb,
@@ -77,17 +87,19 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Option<Options>> {
 fn demonstrate(options: &Options) -> Result<()> {
     cutover_testdb::available().map_err(anyhow::Error::msg)?;
     title("A fleet of three Carbon servers")?;
-    say(
+    say(&format!(
         "Everything lives in a temporary folder and listens on 127.0.0.1 only. The Carbon servers are stand-ins:\n\
-         they start, stop, log and hold database connections as WSO2 Data Services Server does. Starting:",
-    )?;
+         they start, stop, log and hold database connections as {} does. Starting:",
+        options.hop.product
+    ))?;
     let spec = FleetSpec {
+        hop: options.hop,
         new_homes: NewHomes::Distribution,
         ..FleetSpec::new(options.engine)
     };
     let mut fleet = Fleet::start_saying(&spec, &mut |what| say(&format!("  - {what}")))?;
     if options.copy_first {
-        fleet.upgrade.order = cutover_e2e::harness::Order::CopyFirst;
+        fleet.upgrade.order = Order::CopyFirst;
     }
     if !options.keep {
         clean_up_when_interrupted(fleet.root().to_owned());
@@ -98,8 +110,10 @@ fn demonstrate(options: &Options) -> Result<()> {
     say(
         "`cutover init` fills an upgrade file from what the agents report; what only a person knows is left open.",
     )?;
-    show(&fleet, &["init", "dss-3.2.0", "--select", "cluster=dss-prod"], 0)?;
-    let file = fleet.write_upgrade()?;
+    let select = format!("cluster={}", options.hop.cluster());
+    show(&fleet, &["init", options.hop.guide, "--select", &select], 0)?;
+    fleet.draft_upgrade()?;
+    let (file, name) = (fleet.write_upgrade()?, fleet.upgrade.name.clone());
     say(
         "\nFilled in, it reads as below. Three servers on one machine need ports of their own: the label `offset` of each \
          node says which.\n",
@@ -113,8 +127,8 @@ fn demonstrate(options: &Options) -> Result<()> {
     show(&fleet, &["apply", &fleet.plan_file(), "--watch", "--yes"], 4)?;
     say("\nThe new servers are up. Before the point of no return a person looks at them, and approves.")?;
     checkpoints(&fleet)?;
-    show(&fleet, &["approve", "dss-prod", "--reason", "CHG-4711"], 0)?;
-    show(&fleet, &["watch", "dss-prod"], 0)?;
+    show(&fleet, &["approve", &name, "--reason", "CHG-4711"], 0)?;
+    show(&fleet, &["watch", &name], 0)?;
 
     title("The record")?;
     let export = fleet.desk().join("audit.jsonl").display().to_string();
@@ -128,30 +142,29 @@ fn demonstrate(options: &Options) -> Result<()> {
 }
 
 fn checkpoints(fleet: &Fleet) -> Result<()> {
-    let (production, staging) = (
-        fleet.databases.tables(PRODUCTION)?,
-        fleet.databases.tables(STAGING)?,
-    );
-    let tenants = fleet
-        .databases
-        .number(STAGING, "SELECT COUNT(*) FROM UM_TENANT")?;
-    let domains = fleet
-        .databases
-        .number(STAGING, "SELECT COUNT(*) FROM UM_DOMAIN")?;
-    say(&format!(
-        "\nSeen in the databases themselves, with the engine's own client:\n  \
-         production {PRODUCTION}: {} tables, {} sessions of the servers\n  \
-         staging    {STAGING}: {} tables, {} sessions of the servers\n  \
-         UM_DOMAIN holds {domains} rows: 3 x (1 + {tenants} tenants)",
-        production.len(),
-        fleet.databases.sessions(PRODUCTION)?,
-        staging.len(),
-        fleet.databases.sessions(STAGING)?,
-    ))
+    say("\nSeen in the databases themselves, with the engine's own client:")?;
+    let databases = &fleet.databases;
+    for pair in databases.pairs() {
+        for (role, name) in [("production", pair.production), ("staging", pair.staging)] {
+            say(&format!(
+                "  {role:<10} {name}: {} tables, {} sessions of the servers",
+                databases.tables(name)?.len(),
+                databases.sessions(name)?
+            ))?;
+        }
+    }
+    if fleet.spec.hop.migrates {
+        let number = |table: &str| databases.number(STAGING, &format!("SELECT COUNT(*) FROM {table}"));
+        let (domains, tenants) = (number("UM_DOMAIN")?, number("UM_TENANT")?);
+        say(&format!(
+            "  UM_DOMAIN holds {domains} rows: 3 x (1 + {tenants} tenants)"
+        ))?;
+    }
+    Ok(())
 }
 
 fn downtime(fleet: &Fleet) -> Result<()> {
-    let view = fleet.cli.view("dss-prod")?;
+    let view = fleet.cli.view(&fleet.upgrade.name)?;
     let measured = view.downtime.context("the run measured no downtime")?;
     let plan: serde_json::Value = serde_json::from_slice(&std::fs::read(fleet.plan_file())?)?;
     let predicted = plan.pointer("/downtime/secs").and_then(serde_json::Value::as_u64);
@@ -168,12 +181,13 @@ fn keep(fleet: &Fleet) -> Result<()> {
     title("Look around")?;
     let profile = fleet.coordinator.profile.display();
     let program = fleet.cli.command().get_program().to_string_lossy().into_owned();
+    let (name, node) = (&fleet.upgrade.name, fleet.spec.hop.node(1));
     say(&format!(
         "Everything keeps running until you press Ctrl-C here. In another terminal:\n\n  \
          export CUTOVER_PROFILE={profile}\n  \
          alias cutover={program}\n  \
-         cutover status dss-prod\n  \
-         cutover node facts dss-1\n  \
+         cutover status {name}\n  \
+         cutover node facts {node}\n  \
          cutover audit list\n\n  \
          folder of everything   {}\n  \
          log of a new server    {}/repository/logs/wso2carbon.log",

@@ -37,6 +37,7 @@ pub(super) struct AgentSetup<'a> {
     pub(super) name: &'a str,
     pub(super) dir: PathBuf,
     pub(super) homes: &'a Path,
+    pub(super) pattern: String,
     pub(super) java_home: &'a Path,
     pub(super) coordinator: &'a str,
     pub(super) owner: u32,
@@ -123,7 +124,7 @@ fn policy(setup: &AgentSetup<'_>) -> Result<String> {
     writeln!(text, "coordinator = \"{}\"", setup.coordinator)?;
     writeln!(text, "state_dir = \"{dir}/state\"")?;
     writeln!(text, "backup_dir = \"{dir}/backup\"")?;
-    writeln!(text, "homes = [\"{}/wso2dss-*\"]", setup.homes.display())?;
+    writeln!(text, "homes = [\"{}/{}\"]", setup.homes.display(), setup.pattern)?;
     writeln!(text, "java_home = \"{}\"", setup.java_home.display())?;
     if std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&setup.dir)?) == 0 {
         // Homes of a test are root's where root runs the tests; an agent has to be told that this is meant.

@@ -38,6 +38,11 @@ impl CrashPlan {
         })
     }
 
+    /// The points.
+    pub fn points(&self) -> impl Iterator<Item = &str> {
+        self.points.iter().map(String::as_str)
+    }
+
     /// Makes a service die at each point, from its next start on.
     pub fn arm(&self, service: &mut Service) {
         service.set_env("CUTOVER_CRASH", &self.points.join(","));

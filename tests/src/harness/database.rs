@@ -1,26 +1,60 @@
-//! A private database server with production, filled as a Carbon 4.1 site has it, and an empty staging.
+//! Private database servers with production, filled as a site has it, and empty staging databases.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod fill;
+mod look;
+mod session;
+
 use std::fmt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
-use carbon_standin::fixtures;
+use anyhow::{Context as _, Result};
 use cutover_testdb::{MariaDb, Postgres};
 
-use super::Secrets;
+pub use look::Rows;
+pub use session::Session;
 
-/// The database in use.
+use super::{FleetSpec, Secrets};
+
+/// The database of users and registry that is in use.
 pub const PRODUCTION: &str = "wso2carbon_db";
 /// The empty database that becomes the new production.
 pub const STAGING: &str = "wso2carbon_db_320";
+/// Users and registry.
+pub const MAIN: Pair = Pair {
+    datasource: "WSO2_CARBON_DB",
+    production: PRODUCTION,
+    staging: STAGING,
+};
+/// A registry that the homes mount.
+pub const MOUNT: Pair = Pair {
+    datasource: "WSO2_REG_DB",
+    production: "wso2reg_db",
+    staging: "wso2reg_db_new",
+};
+/// The metadata of Storage Server's databases.
+pub const RSS: Pair = Pair {
+    datasource: "MetadataRepoDS",
+    production: "wso2rss_db",
+    staging: "wso2rss_db_110",
+};
+/// A database of the site's own, which no upgrade touches.
+pub(super) const SITE: &str = "site_db";
 /// The account the servers use.
 pub(super) const APP: &str = "dss";
-/// An account that has nothing to do with the servers.
-const STRANGER: &str = "reports";
 /// The account Cutover uses.
 pub(super) const DBA: &str = "cutover_dba";
+
+/// A database in use and the empty one that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// The data source of the new homes.
+    pub datasource: &'static str,
+    /// In use.
+    pub production: &'static str,
+    /// Empty.
+    pub staging: &'static str,
+}
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,23 +74,6 @@ impl fmt::Display for EngineKind {
     }
 }
 
-#[derive(Debug)]
-enum Server {
-    MariaDb(MariaDb),
-    Postgres(Postgres),
-}
-
-/// The rows of a database: table to the hash of each row, sorted.
-pub type Rows = BTreeMap<String, Vec<String>>;
-
-/// The server and its two databases.
-#[derive(Debug)]
-pub struct Databases {
-    kind: EngineKind,
-    server: Server,
-    account: Account,
-}
-
 /// With which account Cutover works on the databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
@@ -66,61 +83,100 @@ pub enum Account {
     Application,
 }
 
-/// What a production database is like before the upgrade.
+/// Which databases there are, and what production holds.
 #[derive(Debug, Clone)]
-pub struct Production<'a> {
-    /// The tables, instead of our own.
-    pub schema: Option<&'a Path>,
-    /// Whether it is at the level of Carbon 4.2.0 already.
-    pub migrated: bool,
+pub(super) struct Layout {
+    kind: EngineKind,
+    account: Account,
+    pairs: Vec<Pair>,
+    schema: Option<PathBuf>,
+    script: Option<PathBuf>,
+    corpus: Option<PathBuf>,
+    /// Production is of a version between, that has the new schema already.
+    migrated: bool,
+    /// The old version has the new schema already.
+    new_schema: bool,
+    site: bool,
+    two_servers: bool,
 }
 
-impl Databases {
-    /// Starts a server, fills production and creates the accounts.
-    ///
-    /// # Errors
-    /// When the server does not start or refuses.
-    pub fn start(
-        kind: EngineKind,
-        secrets: &Secrets,
-        production: &Production<'_>,
-        account: Account,
-    ) -> Result<Self> {
-        let server = match kind {
+impl Layout {
+    pub(super) fn of(spec: &FleetSpec) -> Self {
+        let mut pairs = vec![MAIN];
+        pairs.extend(spec.mount.then_some(MOUNT));
+        pairs.extend(spec.hop.rss.then_some(RSS));
+        Self {
+            kind: spec.engine,
+            account: spec.account,
+            pairs,
+            schema: spec.schema.clone(),
+            script: spec.script.clone(),
+            corpus: spec.corpus.clone().filter(|_| spec.schema.is_none()),
+            migrated: spec.migrated,
+            new_schema: !spec.hop.migrates,
+            site: spec.site,
+            two_servers: spec.two_servers,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Server {
+    MariaDb(MariaDb),
+    Postgres(Postgres),
+}
+
+impl Server {
+    fn start(kind: EngineKind) -> Result<Self> {
+        Ok(match kind {
             EngineKind::MariaDb => Server::MariaDb(MariaDb::start()?),
             EngineKind::Postgres => Server::Postgres(Postgres::start()?),
-        };
-        let databases = Self {
-            kind,
-            server,
-            account,
-        };
-        databases.accounts(secrets)?;
-        databases.fill(PRODUCTION, production.schema)?;
-        if production.migrated {
-            databases.sql_as_app(PRODUCTION, databases.migration())?;
-        }
-        let hash = secrets.admin_hash();
-        databases.sql(
-            PRODUCTION,
-            &format!(
-                "UPDATE UM_USER SET UM_USER_PASSWORD = '{hash}' WHERE UM_USER_NAME = 'admin' AND UM_TENANT_ID = -1234"
-            ),
-        )?;
-        Ok(databases)
+        })
     }
 
-    fn accounts(&self, secrets: &Secrets) -> Result<()> {
-        match &self.server {
+    fn sql(&self, database: &str, sql: &str) -> Result<String> {
+        match self {
+            Server::MariaDb(server) => server.sql(database, sql),
+            Server::Postgres(server) => server.sql(database, sql),
+        }
+    }
+
+    /// The engine's client as the server's owner.
+    fn client(&self, database: &str) -> Command {
+        match self {
+            Server::MariaDb(server) => server.client(database),
+            Server::Postgres(server) => server.client(database),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Server::MariaDb(server) => server.port(),
+            Server::Postgres(server) => server.port(),
+        }
+    }
+
+    fn create(&self, database: &str) -> Result<()> {
+        match self {
             Server::MariaDb(server) => {
-                server.create_database(PRODUCTION)?;
-                server.create_database(STAGING)?;
-                let grants = [PRODUCTION, STAGING].map(|name| format!("ALL ON {name}.*"));
-                server.create_user(APP, &secrets.app(), &grants.each_ref().map(String::as_str))?;
+                server.create_database(database)?;
+                server.sql("", &format!("GRANT ALL ON {database}.* TO {APP}"))?;
+            }
+            Server::Postgres(server) => {
+                server.sql("", &format!("CREATE DATABASE {database} OWNER {APP}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn accounts(&self, account: Account, secrets: &Secrets) -> Result<()> {
+        match self {
+            Server::MariaDb(server) => {
+                server.create_user(APP, &secrets.app(), &[])?;
                 server.create_user(DBA, &secrets.dba(), &["ALL ON *.*"])?;
                 // Only who may give rights may take the application's away on one database.
                 server.sql("", &format!("GRANT GRANT OPTION ON *.* TO {DBA}"))?;
-                if self.account == Account::Application {
+                if account == Account::Application {
                     // As docs/operations.md asks for it.
                     server.sql(
                         "",
@@ -132,114 +188,80 @@ impl Databases {
                 server.create_user(APP, &secrets.app(), &[])?;
                 server.create_user(DBA, &secrets.dba(), &[])?;
                 server.sql("", &format!("ALTER ROLE {DBA} SUPERUSER"))?;
-                if self.account == Account::Application {
+                if account == Account::Application {
                     server.sql(
                         "",
                         &format!("ALTER ROLE {APP} CREATEDB; GRANT pg_read_all_stats TO {APP}"),
                     )?;
                 }
-                for name in [PRODUCTION, STAGING] {
-                    server.sql("", &format!("CREATE DATABASE {name} OWNER {APP}"))?;
-                }
             }
         }
         Ok(())
     }
+}
 
-    /// Makes a database what a Carbon 4.1 site has: `schema` or our own tables, and the sample rows.
-    fn fill(&self, database: &str, schema: Option<&Path>) -> Result<()> {
-        let own = match self.kind {
-            EngineKind::MariaDb => fixtures::SCHEMA_41_MYSQL,
-            EngineKind::Postgres => fixtures::SCHEMA_41_POSTGRES,
-        };
-        let schema = match schema {
-            Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?
-            }
-            None => own.to_owned(),
-        };
-        let rows = match self.kind {
-            EngineKind::MariaDb => fixtures::SAMPLE_ROWS_MYSQL.to_owned(),
-            EngineKind::Postgres => fixtures::SAMPLE_ROWS_POSTGRES.to_owned(),
-        };
-        self.sql_as_app(database, &schema)?;
-        self.sql_as_app(database, &rows)
-    }
+/// The servers and their databases.
+#[derive(Debug)]
+pub struct Databases {
+    kind: EngineKind,
+    layout: Layout,
+    server: Server,
+    /// Where staging lies when it has a server of its own.
+    other: Option<Server>,
+}
 
-    /// The tables belong to the account that the servers use, as at a site.
-    fn sql_as_app(&self, database: &str, sql: &str) -> Result<()> {
-        let sql = match self.kind {
-            EngineKind::MariaDb => sql.to_owned(),
-            EngineKind::Postgres => format!("SET ROLE {APP};\n{sql}"),
-        };
-        self.sql(database, &sql).map(drop)
-    }
-
-    /// SQL of a test's own, such as further tables, as the account that the servers use.
+impl Databases {
+    /// Starts the servers, fills production and creates the accounts.
     ///
     /// # Errors
-    /// When the server refuses.
-    pub fn sql_as_application(&self, database: &str, sql: &str) -> Result<()> {
-        self.sql_as_app(database, sql)
-    }
-
-    /// The engine's client as the server's owner, to be fed statements on its standard input. It ends at the first
-    /// one that fails.
-    ///
-    /// # Errors
-    /// When it can't be started.
-    pub fn feed(&self, database: &str) -> Result<Child> {
-        let mut command = match &self.server {
-            Server::MariaDb(server) => server.client(database),
-            Server::Postgres(server) => server.client(database),
+    /// When a server does not start or refuses.
+    pub(super) fn start(layout: &Layout, secrets: &Secrets) -> Result<Self> {
+        let kind = layout.kind;
+        let databases = Self {
+            kind,
+            layout: layout.clone(),
+            server: Server::start(kind)?,
+            other: layout.two_servers.then(|| Server::start(kind)).transpose()?,
         };
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("start the engine's client")
-    }
-
-    /// A third database: what production becomes when its rows are migrated by the engine's own client.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn reference(
-        &self,
-        name: &str,
-        schema: Option<&Path>,
-        migration: &str,
-        secrets: &Secrets,
-    ) -> Result<()> {
-        match &self.server {
-            Server::MariaDb(server) => server.create_database(name)?,
-            Server::Postgres(server) => {
-                server.sql("", &format!("CREATE DATABASE {name} OWNER {APP}"))?;
-            }
+        for server in [Some(&databases.server), databases.other.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            server.accounts(layout.account, secrets)?;
         }
-        self.fill(name, schema)?;
-        let hash = secrets.admin_hash();
-        self.sql(
-            name,
-            &format!(
-                "UPDATE UM_USER SET UM_USER_PASSWORD = '{hash}' WHERE UM_USER_NAME = 'admin' AND UM_TENANT_ID = -1234"
-            ),
-        )?;
-        self.sql_as_app(name, migration)
+        for pair in databases.pairs() {
+            databases.create_database(pair.production)?;
+            databases.create_database(pair.staging)?;
+        }
+        if layout.site {
+            databases.create_database(SITE)?;
+        }
+        databases.fill_all(secrets)?;
+        Ok(databases)
     }
 
-    /// The script that makes the new schema of our own tables.
-    pub(super) fn migration(&self) -> &'static str {
-        match self.kind {
-            EngineKind::MariaDb => fixtures::MIGRATION_MYSQL,
-            EngineKind::Postgres => fixtures::MIGRATION_POSTGRES,
+    /// The databases of the upgrade, that of users and registry first.
+    #[must_use]
+    pub fn pairs(&self) -> &[Pair] {
+        &self.layout.pairs
+    }
+
+    fn create_database(&self, name: &str) -> Result<()> {
+        self.server_of(name).create(name)
+    }
+
+    fn server_of(&self, database: &str) -> &Server {
+        let staging = self.layout.pairs.iter().any(|pair| pair.staging == database);
+        match &self.other {
+            Some(other) if staging => other,
+            Some(_) | None => &self.server,
         }
     }
 
     /// The account that Cutover uses.
     #[must_use]
     pub fn account(&self) -> Account {
-        self.account
+        self.layout.account
     }
 
     /// The engine.
@@ -248,13 +270,16 @@ impl Databases {
         self.kind
     }
 
-    /// The loopback port.
+    /// The loopback port of production's server.
     #[must_use]
     pub fn port(&self) -> u16 {
-        match &self.server {
-            Server::MariaDb(server) => server.port(),
-            Server::Postgres(server) => server.port(),
-        }
+        self.server.port()
+    }
+
+    /// The loopback port of a database's server.
+    #[must_use]
+    pub fn port_of(&self, database: &str) -> u16 {
+        self.server_of(database).port()
     }
 
     /// Runs SQL; rows come back one per line, columns split by tabs.
@@ -262,10 +287,7 @@ impl Databases {
     /// # Errors
     /// When the server refuses.
     pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
-        match &self.server {
-            Server::MariaDb(server) => server.sql(database, sql),
-            Server::Postgres(server) => server.sql(database, sql),
-        }
+        self.server_of(database).sql(database, sql)
     }
 
     /// Runs SQL that gives one number.
@@ -282,18 +304,18 @@ impl Databases {
     /// `ENGINE://USER@HOST:PORT/DATABASE`, as upgrade files write it.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        let user = match self.account {
+        let user = match self.account() {
             Account::Administrator => DBA,
             Account::Application => APP,
         };
-        format!("{}://{user}@127.0.0.1:{}/{database}", self.scheme(), self.port())
-    }
-
-    fn scheme(&self) -> &'static str {
-        match self.kind {
+        let scheme = match self.kind {
             EngineKind::MariaDb => "mysql",
             EngineKind::Postgres => "postgres",
-        }
+        };
+        format!(
+            "{scheme}://{user}@127.0.0.1:{}/{database}",
+            self.port_of(database)
+        )
     }
 
     /// The JDBC URL that a home has.
@@ -305,218 +327,7 @@ impl Databases {
         };
         format!(
             "jdbc:{scheme}://127.0.0.1:{}/{database}?autoReconnect=true",
-            self.port()
+            self.port_of(database)
         )
-    }
-
-    /// The tables, by upper-case name.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn tables(&self, database: &str) -> Result<BTreeSet<String>> {
-        let sql = format!(
-            "SELECT UPPER(table_name) FROM information_schema.tables WHERE table_schema = '{}'",
-            self.schema(database)
-        );
-        Ok(self.sql(database, &sql)?.lines().map(str::to_owned).collect())
-    }
-
-    fn schema<'a>(&self, database: &'a str) -> &'a str {
-        match self.kind {
-            EngineKind::MariaDb => database,
-            EngineKind::Postgres => "public",
-        }
-    }
-
-    /// Every column, index and constraint as text, one object per line.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn definition(&self, database: &str) -> Result<BTreeSet<String>> {
-        let schema = self.schema(database);
-        let columns = match self.kind {
-            EngineKind::MariaDb => format!(
-                "SELECT 'column', TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, \
-                 EXTRA, COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '{schema}'; \
-                 SELECT 'index', TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, NON_UNIQUE, SUB_PART \
-                 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = '{schema}'; \
-                 SELECT 'key', TABLE_NAME, COLUMN_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, \
-                 REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = '{schema}'"
-            ),
-            EngineKind::Postgres => "SELECT 'column', table_name, column_name, data_type, character_maximum_length, \
-                 is_nullable, column_default FROM information_schema.columns WHERE table_schema = 'public'; \
-                 SELECT 'index', tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'; \
-                 SELECT 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint \
-                 WHERE connamespace = 'public'::regnamespace; \
-                 SELECT 'sequence', sequencename, increment_by FROM pg_sequences WHERE schemaname = 'public'"
-                .to_owned(),
-        };
-        Ok(self.sql(database, &columns)?.lines().map(str::to_owned).collect())
-    }
-
-    /// The hash of every row over all of a table's columns.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn rows(&self, database: &str) -> Result<Rows> {
-        self.rows_of(database, &self.columns(database)?)
-    }
-
-    /// The columns of each table, in the order of their names.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn columns(&self, database: &str) -> Result<BTreeMap<String, Vec<String>>> {
-        let sql = format!(
-            "SELECT UPPER(c.table_name), UPPER(c.column_name) FROM information_schema.columns c JOIN information_schema.tables t \
-             ON t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.table_type = 'BASE TABLE' \
-             WHERE c.table_schema = '{}' ORDER BY 1, 2",
-            self.schema(database)
-        );
-        let mut columns: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for line in self.sql(database, &sql)?.lines() {
-            let (table, column) = line.split_once('\t').context("two columns")?;
-            columns
-                .entry(table.to_owned())
-                .or_default()
-                .push(column.to_owned());
-        }
-        Ok(columns)
-    }
-
-    /// The hash of every row over the columns given.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn rows_of(&self, database: &str, columns: &BTreeMap<String, Vec<String>>) -> Result<Rows> {
-        let mut sql = String::new();
-        for (table, columns) in columns {
-            let values: Vec<String> = columns.iter().map(|column| self.text_of(column)).collect();
-            sql.push_str(&format!(
-                "SELECT '{table}', MD5(CONCAT({})) FROM {table};\n",
-                values.join(", '|', ")
-            ));
-        }
-        let mut rows: Rows = columns.keys().map(|table| (table.clone(), Vec::new())).collect();
-        for line in self.sql(database, &sql)?.lines() {
-            let (table, hash) = line.split_once('\t').context("two columns")?;
-            rows.entry(table.to_owned()).or_default().push(hash.to_owned());
-        }
-        rows.values_mut().for_each(|list| list.sort_unstable());
-        Ok(rows)
-    }
-
-    fn text_of(&self, column: &str) -> String {
-        match self.kind {
-            EngineKind::MariaDb => format!("IFNULL(HEX(`{column}`), 'null')"),
-            EngineKind::Postgres => format!("COALESCE(MD5({column}::text), 'null')"),
-        }
-    }
-
-    /// Opens a session of the application's account that stays, as a forgotten server would.
-    ///
-    /// # Errors
-    /// When the engine's client can't be started or does not get in.
-    pub fn foreign_session(&self, database: &str, secrets: &Secrets) -> Result<Session> {
-        self.session(database, APP, &secrets.app())
-    }
-
-    /// Opens a session of an account that has nothing to do with the servers, such as a report's, and that no fence
-    /// keeps out. The account is made on the way.
-    ///
-    /// # Errors
-    /// When the engine's client can't be started or does not get in.
-    pub fn stranger(&self, database: &str) -> Result<Session> {
-        const PASSWORD: &str = "reports-4711";
-        match &self.server {
-            Server::MariaDb(server) => {
-                server.create_user(STRANGER, PASSWORD, &[&format!("SELECT ON {database}.*")])?;
-            }
-            Server::Postgres(server) => {
-                server.create_user(STRANGER, PASSWORD, &[])?;
-                server.sql("", &format!("GRANT CONNECT ON DATABASE {database} TO {STRANGER}"))?;
-            }
-        }
-        self.session(database, STRANGER, PASSWORD)
-    }
-
-    fn session(&self, database: &str, user: &str, password: &str) -> Result<Session> {
-        let port = self.port().to_string();
-        let mut command = match self.kind {
-            EngineKind::MariaDb => {
-                let mut command = Command::new("mariadb");
-                command.args([
-                    "--no-defaults",
-                    "--unbuffered",
-                    "-h",
-                    "127.0.0.1",
-                    "-u",
-                    user,
-                    database,
-                ]);
-                command.args(["-P", &port]).env("MYSQL_PWD", password);
-                command
-            }
-            EngineKind::Postgres => {
-                let mut command = Command::new("psql");
-                command.args(["-X", "-q", "-h", "127.0.0.1", "-U", user, "-d", database]);
-                command.args(["-p", &port]).env("PGPASSWORD", password);
-                command
-            }
-        };
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let child = command.spawn().context("start the engine's client")?;
-        let mut session = Session { child };
-        super::wait("the foreign session", std::time::Duration::from_secs(20), || {
-            self.sessions_of(user, database).is_ok_and(|count| count > 0) || session.ended()
-        })?;
-        if session.ended() {
-            bail!("the engine's client did not get in as {user}");
-        }
-        Ok(session)
-    }
-
-    /// How many sessions of the application's account are on a database.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub fn sessions(&self, database: &str) -> Result<u64> {
-        self.sessions_of(APP, database)
-    }
-
-    fn sessions_of(&self, user: &str, database: &str) -> Result<u64> {
-        let sql = match self.kind {
-            EngineKind::MariaDb => format!(
-                "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '{user}' AND DB = '{database}'"
-            ),
-            EngineKind::Postgres => {
-                format!(
-                    "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = '{user}' AND datname = '{database}'"
-                )
-            }
-        };
-        self.number("", &sql)
-    }
-}
-
-/// A client that holds a connection until it is dropped.
-#[derive(Debug)]
-pub struct Session {
-    child: Child,
-}
-
-impl Session {
-    fn ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }

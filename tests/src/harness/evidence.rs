@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Fleet, Home, PRODUCTION, Rows, STAGING, tree};
+use super::{Fleet, Home, PRODUCTION, Pair, Rows, tree};
 
 /// The table that servers write to all the time.
 const LOG_TABLE: &str = "REG_LOG";
@@ -13,8 +13,7 @@ const LOG_TABLE: &str = "REG_LOG";
 /// What must not change, or must come back.
 #[derive(Debug)]
 pub struct Evidence {
-    definition: BTreeSet<String>,
-    rows: Rows,
+    productions: Vec<(Pair, BTreeSet<String>, Rows)>,
     old_homes: Vec<BTreeMap<String, String>>,
     new_homes: Vec<BTreeMap<String, String>>,
 }
@@ -26,8 +25,19 @@ impl Evidence {
     /// When something can't be read.
     pub fn before(fleet: &Fleet) -> Result<Self> {
         Ok(Self {
-            definition: fleet.databases.definition(PRODUCTION)?,
-            rows: fleet.databases.rows(PRODUCTION)?,
+            productions: fleet
+                .databases
+                .pairs()
+                .iter()
+                .map(|pair| {
+                    let database = pair.production;
+                    Ok((
+                        *pair,
+                        fleet.databases.definition(database)?,
+                        fleet.databases.rows(database)?,
+                    ))
+                })
+                .collect::<Result<_>>()?,
             old_homes: fleet
                 .hosts
                 .iter()
@@ -47,10 +57,13 @@ impl Evidence {
     /// What is not.
     pub fn everything_is_back(&self, fleet: &Fleet) -> Result<()> {
         self.production_is_as_it_was(fleet)?;
-        ensure!(
-            fleet.databases.tables(STAGING)?.is_empty(),
-            "staging is not empty"
-        );
+        for pair in fleet.databases.pairs() {
+            ensure!(
+                fleet.databases.tables(pair.staging)?.is_empty(),
+                "{} is not empty",
+                pair.staging
+            );
+        }
         for ((host, old), new) in fleet.hosts.iter().zip(&self.old_homes).zip(&self.new_homes) {
             same(
                 &format!("the old home of {}", host.name),
@@ -83,15 +96,18 @@ impl Evidence {
     /// # Errors
     /// What is not so.
     pub fn production_is_as_it_was(&self, fleet: &Fleet) -> Result<()> {
-        let now = fleet.databases.definition(PRODUCTION)?;
-        let gone: Vec<_> = self.definition.difference(&now).collect();
-        let added: Vec<_> = now.difference(&self.definition).collect();
-        ensure!(
-            gone.is_empty() && added.is_empty(),
-            "production is defined otherwise: gone {gone:?}, added {added:?}"
-        );
-        let rows = fleet.databases.rows(PRODUCTION)?;
-        contained(&self.rows, &rows, "production before", "production now")?;
+        for (pair, definition, rows) in &self.productions {
+            let name = pair.production;
+            let now = fleet.databases.definition(name)?;
+            let gone: Vec<_> = definition.difference(&now).collect();
+            let added: Vec<_> = now.difference(definition).collect();
+            ensure!(
+                gone.is_empty() && added.is_empty(),
+                "{name} is defined otherwise: gone {gone:?}, added {added:?}"
+            );
+            let now = fleet.databases.rows(name)?;
+            contained(rows, &now, &format!("{name} before"), &format!("{name} now"))?;
+        }
         markers_are_in(fleet, PRODUCTION)
     }
 }

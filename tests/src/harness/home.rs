@@ -11,8 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{home_processes, wait};
 
-/// The product that is upgraded.
-pub const PRODUCT: &str = "WSO2 Data Services Server";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// One home.

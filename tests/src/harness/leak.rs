@@ -8,9 +8,18 @@ use walkdir::WalkDir;
 
 use super::{Fleet, PLANTED, process_ids};
 
+/// Files of homes that hold passwords because servers read them there.
+const READ_BY_SERVERS: [&str; 5] = [
+    "repository/conf/datasources/master-datasources.xml",
+    "repository/conf/carbon.xml",
+    "repository/conf/etc/rss-config.xml",
+    "repository/deployment/server/userstores/SITE_EXAMPLE.xml",
+    "password-persist",
+];
+
 impl Fleet {
     /// No file below the fleet's folder and no process of it holds a planted password, but for the secret files
-    /// and the homes' own data source files, which servers read.
+    /// and those files of homes in which servers read passwords.
     ///
     /// # Errors
     /// Names every place that holds one, and says when nothing was looked at.
@@ -41,8 +50,9 @@ impl Fleet {
     }
 
     fn may_hold(&self, path: &Path) -> bool {
-        let datasources = path.ends_with("repository/conf/datasources/master-datasources.xml");
-        path.starts_with(self.secrets.dir()) || datasources && path.starts_with(self.root().join("homes"))
+        path.starts_with(self.secrets.dir())
+            || path.starts_with(self.root().join("homes"))
+                && READ_BY_SERVERS.iter().any(|name| path.ends_with(name))
     }
 
     /// Arguments and environments of everything that names the fleet's folder.

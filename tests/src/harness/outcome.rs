@@ -1,28 +1,19 @@
 //! What must hold after an upgrade.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+mod config;
+mod homes;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
 use cutover_proto::view::{RunStateView, RunView, StepStateView};
-use walkdir::WalkDir;
 
 use super::evidence::{contained, markers_are_in};
 use super::upgrade::Order;
-use super::{AgentHost, EngineKind, Evidence, Fleet, PRODUCTION, Rows, STAGING, tree};
+use super::{Evidence, Fleet, PRODUCTION, Pair, RSS, STAGING};
 
 const REFERENCE: &str = "reference";
-/// What the guide ships, because no upgrade file of these tests names a script for PostgreSQL.
-const BUNDLED: &str =
-    include_str!("../../../coordinator/guides/scripts/carbon-4.1-to-4.2-user-store.postgres.sql");
-/// The files that the guide edits, and those that only these tests' site edits.
-const EDITED: [&str; 3] = [
-    "datasources/master-datasources.xml",
-    "user-mgt.xml",
-    "registry.xml",
-];
-
 impl Evidence {
     /// Everything an upgrade promises.
     ///
@@ -42,51 +33,76 @@ impl Evidence {
                 .is_some_and(|downtime| downtime.until.is_some()),
             "no downtime was measured"
         );
-        self.rows_arrived(fleet)?;
-        for host in &fleet.hosts {
-            servers(host).with_context(|| format!("servers of {}", host.name))?;
-            configuration(host).with_context(|| format!("configuration of {}", host.name))?;
-            trees(host).with_context(|| format!("directories of {}", host.name))?;
-        }
-        let sessions = fleet.databases.sessions(PRODUCTION)?;
-        ensure!(sessions == 0, "{sessions} sessions of servers are on production");
-        let sessions = fleet.databases.sessions(STAGING)?;
-        let servers = u64::try_from(fleet.hosts.len())?;
-        ensure!(
-            sessions >= servers,
-            "{sessions} sessions on staging for {servers} servers"
-        );
+        self.arrived(fleet)?;
         audit(fleet)
     }
 
-    /// Production's rows all stand in staging; staging is what the engine's own client makes of production.
-    fn rows_arrived(&self, fleet: &Fleet) -> Result<()> {
+    /// What must hold as soon as the new servers are up, before anybody approves: rows, servers, homes.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn arrived(&self, fleet: &Fleet) -> Result<()> {
         let databases = &fleet.databases;
-        let tenants = databases.number(STAGING, "SELECT COUNT(*) FROM UM_TENANT")?;
-        let domains = databases.number(STAGING, "SELECT COUNT(*) FROM UM_DOMAIN")?;
-        ensure!(
-            tenants > 0 && domains == 3 * (1 + tenants),
-            "UM_DOMAIN holds {domains} rows for {tenants} tenants"
-        );
+        if fleet.spec.hop.migrates {
+            let tenants = databases.number(STAGING, "SELECT COUNT(*) FROM UM_TENANT")?;
+            let domains = databases.number(STAGING, "SELECT COUNT(*) FROM UM_DOMAIN")?;
+            ensure!(
+                tenants > 0 && domains == 3 * (1 + tenants),
+                "UM_DOMAIN holds {domains} rows for {tenants} tenants"
+            );
+        }
         markers_are_in(fleet, PRODUCTION)?;
         markers_are_in(fleet, STAGING)?;
-        let staging = databases.rows(STAGING)?;
-        match fleet.upgrade.order {
-            Order::Guide => contained(&databases.rows(PRODUCTION)?, &staging, "production", "staging")?,
-            Order::CopyFirst => {
-                self.production_is_as_it_was(fleet)?;
-                common_rows(fleet)?;
-            }
+        let copied_first = fleet.upgrade.order == Order::CopyFirst || fleet.spec.hop.copies_first;
+        if copied_first {
+            self.production_is_as_it_was(fleet)?;
         }
-        reference(fleet, &staging)
+        for pair in databases.pairs() {
+            rows(fleet, pair, copied_first).with_context(|| pair.staging.to_owned())?;
+            let sessions = databases.sessions(pair.production)?;
+            ensure!(
+                sessions == 0,
+                "{sessions} sessions of servers are on {}",
+                pair.production
+            );
+            let sessions = databases.sessions(pair.staging)?;
+            let servers = u64::try_from(fleet.hosts.len())?;
+            ensure!(
+                sessions >= servers,
+                "{sessions} sessions on {} for {servers} servers",
+                pair.staging
+            );
+        }
+        for host in &fleet.hosts {
+            homes::servers(host).with_context(|| format!("servers of {}", host.name))?;
+            config::check(host).with_context(|| format!("configuration of {}", host.name))?;
+            homes::trees(host).with_context(|| format!("directories of {}", host.name))?;
+        }
+        Ok(())
     }
 }
 
-/// Production was never migrated: over the columns that are still there, its rows are all in staging.
-fn common_rows(fleet: &Fleet) -> Result<()> {
+/// Production's rows all stand in staging; staging is what the engine's own client makes of production.
+fn rows(fleet: &Fleet, pair: &Pair, copied_first: bool) -> Result<()> {
     let databases = &fleet.databases;
-    let new = databases.columns(STAGING)?;
-    let mut common: BTreeMap<String, Vec<String>> = databases.columns(PRODUCTION)?;
+    if !copied_first {
+        let mut production = databases.rows(pair.production)?;
+        // New servers have taken ids since.
+        production.retain(|table, _| !table.ends_with("_SEQUENCE_TABLE"));
+        let staging = databases.rows(pair.staging)?;
+        contained(&production, &staging, pair.production, pair.staging)?;
+    } else if *pair != RSS {
+        // The script of RSS changes rows; what it makes of them is what the reference has.
+        common_rows(fleet, pair)?;
+    }
+    reference(fleet, pair)
+}
+
+/// Production was never migrated: over the columns that are still there, its rows are all in staging.
+fn common_rows(fleet: &Fleet, pair: &Pair) -> Result<()> {
+    let databases = &fleet.databases;
+    let new = databases.columns(pair.staging)?;
+    let mut common: BTreeMap<String, Vec<String>> = databases.columns(pair.production)?;
     common.retain(|table, columns| {
         let Some(there) = new.get(table) else { return false };
         columns.retain(|column| there.contains(column));
@@ -97,163 +113,30 @@ fn common_rows(fleet: &Fleet) -> Result<()> {
         "only {} tables are left of production",
         common.len()
     );
-    let production = databases.rows_of(PRODUCTION, &common)?;
-    contained(
-        &production,
-        &databases.rows_of(STAGING, &common)?,
-        "production",
-        "staging",
-    )
+    let production = databases.rows_of(pair.production, &common)?;
+    let staging = databases.rows_of(pair.staging, &common)?;
+    contained(&production, &staging, pair.production, pair.staging)
 }
 
 /// Whatever the order: definition and rows are those that the script makes of production by hand.
-fn reference(fleet: &Fleet, staging: &Rows) -> Result<()> {
+fn reference(fleet: &Fleet, pair: &Pair) -> Result<()> {
     let databases = &fleet.databases;
-    if databases.tables(REFERENCE).is_ok_and(|tables| !tables.is_empty()) {
-        bail!("the reference is there already");
+    let name = format!("{REFERENCE}_{}", pair.production);
+    if databases.tables(&name).unwrap_or_default().is_empty() {
+        let script = databases.script_of(pair)?;
+        databases.reference(pair, &name, script.as_deref(), &fleet.secrets)?;
     }
-    let script = match databases.kind() {
-        // Nothing runs on a production that is there already.
-        EngineKind::MariaDb | EngineKind::Postgres if fleet.migrated => databases.migration().to_owned(),
-        EngineKind::MariaDb => fs::read_to_string(fleet.desk().join("migration.sql"))?,
-        EngineKind::Postgres => BUNDLED.to_owned(),
-    };
-    databases.reference(REFERENCE, fleet.schema.as_deref(), &script, &fleet.secrets)?;
-    let (wanted, found) = (databases.definition(REFERENCE)?, databases.definition(STAGING)?);
+    let (wanted, mut found) = (databases.definition(&name)?, databases.definition(pair.staging)?);
+    // A server makes these at its first start.
+    found.retain(|line| *pair != RSS || !line.to_uppercase().contains("_SEQUENCE_TABLE"));
     let gone: Vec<_> = wanted.difference(&found).collect();
     let added: Vec<_> = found.difference(&wanted).collect();
     ensure!(
         gone.is_empty() && added.is_empty(),
-        "staging is defined otherwise: lacks {gone:?}, has {added:?}"
+        "it is defined otherwise: lacks {gone:?}, has {added:?}"
     );
-    contained(&databases.rows(REFERENCE)?, staging, "the reference", "staging")
-}
-
-fn servers(host: &AgentHost) -> Result<()> {
-    ensure!(host.new.is_serving(), "the new server is not up");
-    ensure!(host.old.servers().is_empty(), "the old server runs");
-    let log = host.new.log();
-    ensure!(
-        !log.contains("FATAL"),
-        "the new server logs a fatal error:\n{log}"
-    );
-    Ok(())
-}
-
-fn configuration(host: &AgentHost) -> Result<()> {
-    let (old, new) = (host.old.file("repository/conf"), host.new.file("repository/conf"));
-    let stock = host.stock.join("repository/conf");
-    let old_stock = host.old_stock.join("repository/conf");
-    for entry in WalkDir::new(&new) {
-        let entry = entry?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        let path = entry.path().strip_prefix(&new)?;
-        let content = fs::read(entry.path())?;
-        let original = fs::read(stock.join(path))
-            .with_context(|| format!("{} is not of the version", path.display()))?;
-        if let Ok(theirs) = fs::read(old.join(path))
-            && theirs == content
-        {
-            let both_stock =
-                content == original && fs::read(old_stock.join(path)).is_ok_and(|stock| stock == theirs);
-            ensure!(both_stock, "{} is the old home's", path.display());
-        }
-        let edited = EDITED.iter().any(|name| path == Path::new(name));
-        let site = path == Path::new("carbon.xml") && host.unpacked;
-        if edited || site {
-            only_values_changed(&original, &content).with_context(|| format!("{}", path.display()))?;
-        } else {
-            ensure!(content == original, "{} was changed", path.display());
-        }
-    }
-    ensure!(
-        tree(&new)?.len() == tree(&stock)?.len(),
-        "files of the new version are missing"
-    );
-    let datasources = fs::read_to_string(new.join(EDITED[0]))?;
-    ensure!(
-        datasources.contains(&format!("/{STAGING}?")),
-        "the new home is not connected to staging"
-    );
-    ensure!(
-        !datasources.contains(&format!("/{PRODUCTION}?")),
-        "the new home names production"
-    );
-    Ok(())
-}
-
-/// Outside of the texts of single elements and attributes, every byte is the one it was.
-fn only_values_changed(original: &[u8], content: &[u8]) -> Result<()> {
-    let (before, after) = (skeleton(original)?, skeleton(content)?);
-    ensure!(
-        before == after,
-        "more than values changed:\n{}\n--- became\n{}",
-        before,
-        after
-    );
-    let lines = |bytes: &[u8]| {
-        bytes
-            .split(|byte| *byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect::<Vec<_>>()
-    };
-    let (before, after) = (lines(original), lines(content));
-    ensure!(
-        before.len() == after.len(),
-        "it has {} lines, not {}",
-        after.len(),
-        before.len()
-    );
-    let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
-    ensure!(changed <= 5, "{changed} lines changed");
-    Ok(())
-}
-
-/// The file with the text of every element without children left out: markup, comments and white space stay.
-fn skeleton(bytes: &[u8]) -> Result<String> {
-    let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-    let mut skeleton = String::new();
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find('<') {
-        let (value, markup) = rest.split_at(at);
-        if value.trim().is_empty() {
-            skeleton.push_str(value);
-        }
-        let end = if markup.starts_with("<!--") {
-            markup.find("-->").map(|at| at + 3)
-        } else {
-            markup.find('>').map(|at| at + 1)
-        };
-        let end = end.context("markup without an end")?;
-        skeleton.push_str(markup.get(..end).unwrap_or_default());
-        rest = markup.get(end..).unwrap_or_default();
-    }
-    skeleton.push_str(rest);
-    Ok(skeleton)
-}
-
-/// The old home's artifacts and tenants stand in the new one, byte for byte, beside the version's own.
-fn trees(host: &AgentHost) -> Result<()> {
-    for path in ["repository/deployment/server", "repository/tenants"] {
-        let old = tree(&host.old.file(path))?;
-        let new = tree(&host.new.file(path))?;
-        let stock = tree(&host.stock.join(path))?;
-        ensure!(!old.is_empty(), "{path} of the old home is empty");
-        let lost: Vec<_> = old
-            .iter()
-            .filter(|(name, what)| new.get(*name) != Some(what))
-            .map(|(name, _)| name)
-            .collect();
-        ensure!(lost.is_empty(), "{path}: {lost:?} are not as in the old home");
-        let foreign: BTreeSet<_> = new
-            .keys()
-            .filter(|name| !old.contains_key(*name) && !stock.contains_key(*name))
-            .collect();
-        ensure!(foreign.is_empty(), "{path}: {foreign:?} come from nowhere");
-    }
-    Ok(())
+    let staging = databases.rows(pair.staging)?;
+    contained(&databases.rows(&name)?, &staging, "the reference", pair.staging)
 }
 
 /// The trail is whole, and each node's actions are in it.

@@ -73,6 +73,12 @@ impl Secrets {
         format!("{PLANTED}Dba-41c")
     }
 
+    /// Of the key store that a site has of its own, and of its vault.
+    #[must_use]
+    pub fn keystore(&self) -> String {
+        format!("{PLANTED}Key'&\"55")
+    }
+
     /// Of the product's administrator.
     #[must_use]
     pub fn admin(&self) -> String {

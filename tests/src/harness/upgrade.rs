@@ -1,12 +1,12 @@
 //! The upgrade file that a test gives to `cutover plan`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::database::{APP, Account, Databases};
-use super::{PRODUCTION, STAGING, Secrets};
+use super::database::{APP, Account, Databases, MAIN, Pair};
+use super::{FleetSpec, PRODUCTION, STAGING, Secrets};
 
 /// In which order production is migrated and copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum Order {
 /// An upgrade file in parts, so that a test can spoil one of them.
 #[derive(Debug, Clone)]
 pub struct UpgradeFile {
+    /// Its name; the nodes' label `cluster` is the same.
+    pub name: String,
+    /// The guide.
+    pub guide: String,
+    /// The node that is started first.
+    pub manager: String,
     /// Its order.
     pub order: Order,
     /// How many nodes.
@@ -44,6 +50,10 @@ pub struct UpgradeFile {
     pub admin: String,
     /// Script files beside the upgrade file.
     pub scripts: Vec<PathBuf>,
+    /// Databases beside the first: name, data source, URL of production, URL of staging.
+    pub others: Vec<[String; 4]>,
+    /// Tenants that never had a directory.
+    pub without_directory: Vec<i32>,
     /// How long a server may take to stop, in seconds.
     pub stop_grace: u32,
     /// Whether one that does not stop is killed.
@@ -52,17 +62,38 @@ pub struct UpgradeFile {
     pub start_timeout: u32,
     /// Further lines at its end.
     pub more: String,
+    /// The whole file but for its order and [`UpgradeFile::more`], instead of all this.
+    pub raw: Option<String>,
 }
 
 impl UpgradeFile {
-    pub(super) fn new(homes: &str, databases: &Databases, secrets: &Secrets, nodes: usize) -> Self {
+    pub(super) fn new(homes: &Path, databases: &Databases, secrets: &Secrets, spec: &FleetSpec) -> Self {
+        let hop = &spec.hop;
+        let home = |version: &str| format!("{}/{{node}}/{}", homes.display(), hop.folder(version));
+        let other = |pair: &Pair| {
+            [
+                pair.production.to_owned(),
+                pair.datasource.to_owned(),
+                databases.url(pair.production),
+                databases.url(pair.staging),
+            ]
+        };
         Self {
+            name: hop.cluster(),
+            guide: hop.guide.to_owned(),
+            manager: hop.node(1),
             order: Order::Guide,
-            expect: nodes,
-            old: format!("{homes}/{{node}}/wso2dss-3.0.1"),
-            new: format!("{homes}/{{node}}/wso2dss-3.2.0"),
+            expect: spec.nodes,
+            old: home(spec.old().0),
+            new: home(hop.new.0),
             distribution: None,
             old_distribution: None,
+            others: databases
+                .pairs()
+                .iter()
+                .filter(|pair| **pair != MAIN)
+                .map(other)
+                .collect(),
             production: databases.url(PRODUCTION),
             staging: databases.url(STAGING),
             password: secrets.reference(match databases.account() {
@@ -72,10 +103,12 @@ impl UpgradeFile {
             application: (databases.account() == Account::Administrator).then(|| secrets.reference("app")),
             admin: secrets.reference("admin"),
             scripts: Vec::new(),
+            without_directory: vec![4, 5],
             stop_grace: 60,
             stop_kill: false,
             start_timeout: 60,
             more: String::new(),
+            raw: None,
         }
     }
 
@@ -88,21 +121,21 @@ impl UpgradeFile {
             Order::Guide => "guide",
             Order::CopyFirst => "copy-first",
         };
+        if let Some(raw) = &self.raw {
+            return Ok(with_order(raw, order) + &self.more);
+        }
         let mut text = String::new();
         writeln!(
             text,
-            "name  = \"dss-prod\"\nguide = \"dss-3.2.0\"\norder = \"{order}\"\n"
+            "name  = \"{}\"\nguide = \"{}\"\norder = \"{order}\"\n",
+            self.name, self.guide
         )?;
         writeln!(
             text,
-            "[nodes]\nselect  = {{ cluster = \"dss-prod\" }}\nexpect  = {}",
-            self.expect
+            "[nodes]\nselect  = {{ cluster = \"{}\" }}\nexpect  = {}\nmanager = \"{}\"\n",
+            self.name, self.expect, self.manager
         )?;
-        writeln!(
-            text,
-            "manager = \"dss-1\"\n\n[home]\nold = \"{}\"\nnew = \"{}\"",
-            self.old, self.new
-        )?;
+        writeln!(text, "[home]\nold = \"{}\"\nnew = \"{}\"", self.old, self.new)?;
         for (key, archive) in [
             ("distribution", &self.distribution),
             ("old_distribution", &self.old_distribution),
@@ -113,9 +146,46 @@ impl UpgradeFile {
         }
         writeln!(
             text,
-            "\n[[database]]\nname        = \"carbon\"\ndatasource  = \"WSO2_CARBON_DB\""
+            "\n[[database]]\nname        = \"carbon\"\ndatasource  = \"{}\"",
+            MAIN.datasource
         )?;
-        for (role, url) in [("production", &self.production), ("staging", &self.staging)] {
+        self.addresses(&mut text, &self.production, &self.staging)?;
+        if !self.scripts.is_empty() {
+            let names: Vec<String> = self
+                .scripts
+                .iter()
+                .map(|path| format!("\"{}\"", path.display()))
+                .collect();
+            writeln!(text, "scripts     = [{}]", names.join(", "))?;
+        }
+        for [name, datasource, production, staging] in &self.others {
+            writeln!(
+                text,
+                "\n[[database]]\nname        = \"{name}\"\ndatasource  = \"{datasource}\""
+            )?;
+            self.addresses(&mut text, production, staging)?;
+        }
+        writeln!(text, "\n[copy]\nwithout_directory = {:?}", self.without_directory)?;
+        writeln!(text, "\n[admin]\nuser = \"admin\"\npassword = \"{}\"", self.admin)?;
+        text.push_str(&self.limits()?);
+        text.push_str(&self.more);
+        Ok(text)
+    }
+
+    /// How long servers may take, and what to do with one that does not stop.
+    pub(super) fn limits(&self) -> Result<String> {
+        let mut text = String::new();
+        writeln!(
+            text,
+            "\n[stop]\ngrace_secs = {}\nkill = {}",
+            self.stop_grace, self.stop_kill
+        )?;
+        writeln!(text, "\n[start]\ntimeout_secs = {}", self.start_timeout)?;
+        Ok(text)
+    }
+
+    fn addresses(&self, text: &mut String, production: &str, staging: &str) -> Result<()> {
+        for (role, url) in [("production", production), ("staging", staging)] {
             writeln!(
                 text,
                 "{role:<11} = {{ url = \"{url}\", password = \"{}\" }}",
@@ -128,25 +198,17 @@ impl UpgradeFile {
                 "application = {{ user = \"{APP}\", password = \"{password}\" }}"
             )?;
         }
-        if !self.scripts.is_empty() {
-            let names: Vec<String> = self
-                .scripts
-                .iter()
-                .map(|path| format!("\"{}\"", path.display()))
-                .collect();
-            writeln!(text, "scripts     = [{}]", names.join(", "))?;
-        }
-        writeln!(text, "\n[admin]\nuser = \"admin\"\npassword = \"{}\"", self.admin)?;
-        writeln!(
-            text,
-            "\n[stop]\ngrace_secs = {}\nkill = {}",
-            self.stop_grace, self.stop_kill
-        )?;
-        writeln!(
-            text,
-            "\n[start]\ntimeout_secs = {}\n{}",
-            self.start_timeout, self.more
-        )?;
-        Ok(text)
+        Ok(())
     }
+}
+
+fn with_order(raw: &str, order: &str) -> String {
+    let lines = raw.lines().map(|line| {
+        if line.starts_with("order = ") {
+            format!("order = \"{order}\"\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    lines.collect()
 }

@@ -7,7 +7,7 @@ use cutover_e2e::harness::{Binaries, EngineKind, Evidence, Fleet, FleetSpec, New
 use std::time::Duration;
 
 /// Each kill costs a start and a new connection of every agent.
-const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
 const NODE_ACTIONS: [&str; 11] = [
     "inspect",
@@ -46,7 +46,7 @@ pub(crate) fn can_crash(test: &str) -> Result<bool> {
     Ok(can)
 }
 
-fn spec(engine: EngineKind) -> FleetSpec {
+pub(crate) fn spec(engine: EngineKind) -> FleetSpec {
     FleetSpec {
         nodes: 2,
         new_homes: NewHomes::Distribution,
@@ -56,25 +56,28 @@ fn spec(engine: EngineKind) -> FleetSpec {
 
 /// Starts a fleet and makes its plan. Planning has every agent look at its homes, so it comes before the points are
 /// armed: they are to kill in the run.
-fn planned(engine: EngineKind, order: Order) -> Result<Fleet> {
+pub(crate) fn planned(engine: EngineKind, order: Order) -> Result<Fleet> {
     let mut fleet = Fleet::start(&spec(engine))?;
     fleet.upgrade.order = order;
     fleet.plan()?.expect(0)?;
     Ok(fleet)
 }
 
+/// Every point had its turn.
+pub(crate) fn all_killed(plans: &[CrashPlan]) -> Result<()> {
+    for plan in plans {
+        let unused = plan.unused();
+        ensure!(unused.is_empty(), "these points never killed: {unused:?}");
+    }
+    Ok(())
+}
+
 /// Upgrades a planned fleet whose services die at the points, once each.
-fn upgrade_through(mut fleet: Fleet, plans: &[CrashPlan]) -> Result<()> {
+pub(crate) fn upgrade_through(mut fleet: Fleet, plans: &[CrashPlan]) -> Result<()> {
     let before = Evidence::before(&fleet)?;
     let run = fleet.apply_planned()?;
     let view = fleet.finish(&run, LIMIT)?;
-    for plan in plans {
-        ensure!(
-            plan.unused().is_empty(),
-            "these points never killed: {:?}",
-            plan.unused()
-        );
-    }
+    all_killed(plans)?;
     let twice: Vec<_> = view
         .phases
         .iter()
@@ -164,7 +167,18 @@ fn agent_at_every_action() -> Result<()> {
     upgrade_through(fleet, &plans)
 }
 
-/// Both die while a run is taken back.
+/// What can be taken back on every node.
+pub(crate) const UNDONE: [&str; 7] = [
+    "unpack",
+    "hold-server",
+    "carry-files",
+    "edit-xml",
+    "stop-server",
+    "copy-tree",
+    "start-server",
+];
+
+/// The agents die while a run is taken back.
 #[test]
 fn agent_at_every_undo() -> Result<()> {
     if !can_crash("agent_at_every_undo")? {
@@ -172,15 +186,6 @@ fn agent_at_every_undo() -> Result<()> {
     }
     let mut fleet = Fleet::start(&spec(EngineKind::MariaDb))?;
     let before = Evidence::before(&fleet)?;
-    let undone = [
-        "unpack",
-        "hold-server",
-        "carry-files",
-        "edit-xml",
-        "stop-server",
-        "copy-tree",
-        "start-server",
-    ];
     let places = [
         "undo-before-intent",
         "undo-after-intent",
@@ -190,7 +195,7 @@ fn agent_at_every_undo() -> Result<()> {
     let mut plans = Vec::new();
     let root = fleet.root().to_owned();
     for (host, places) in fleet.hosts.iter_mut().zip(places.chunks(2)) {
-        let plan = CrashPlan::every(&root.join("crashed").join(&host.name), places, &undone)?;
+        let plan = CrashPlan::every(&root.join("crashed").join(&host.name), places, &UNDONE)?;
         plan.arm(&mut host.service);
         host.service.kill();
         plans.push(plan);
@@ -200,12 +205,6 @@ fn agent_at_every_undo() -> Result<()> {
     let run = fleet.apply()?;
     fleet.settle(&run, LIMIT)?;
     fleet.abort(&run, LIMIT)?;
-    for plan in &plans {
-        ensure!(
-            plan.unused().is_empty(),
-            "these points never killed: {:?}",
-            plan.unused()
-        );
-    }
+    all_killed(&plans)?;
     before.everything_is_back(&fleet)
 }

@@ -302,7 +302,7 @@ fn node_that_never_answers() -> Result<()> {
     before.upgraded(&fleet, &view)
 }
 
-fn restart_old(fleet: &Fleet, host: usize, wart: &str) -> Result<()> {
+pub(crate) fn restart_old(fleet: &Fleet, host: usize, wart: &str) -> Result<()> {
     let host = fleet.hosts.get(host).context("a host")?;
     for pid in host.old.servers() {
         kill(pid);
@@ -314,7 +314,7 @@ fn restart_old(fleet: &Fleet, host: usize, wart: &str) -> Result<()> {
     host.old.start(&fleet.java_home, Some(std::process::id()))
 }
 
-fn kill(pid: u32) {
+pub(crate) fn kill(pid: u32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
     }

@@ -1,7 +1,7 @@
 //! Nothing goes wrong, and everything that must hold after an upgrade holds.
 
 use anyhow::{Result, ensure};
-use cutover_e2e::harness::{Account, EngineKind, Evidence, Fleet, FleetSpec, NewHomes, Order};
+use cutover_e2e::harness::{Account, EngineKind, Evidence, Fleet, FleetSpec, Hop, NewHomes, Order};
 
 use crate::support::{LIMIT, corpus};
 
@@ -77,6 +77,29 @@ fn postgres_with_the_servers_own_account() -> Result<()> {
             ..FleetSpec::new(EngineKind::Postgres)
         },
         Order::Guide,
+    )
+}
+
+/// Staging lies on a database server of its own.
+#[test]
+fn mariadb_on_two_servers() -> Result<()> {
+    upgrade(
+        &FleetSpec {
+            two_servers: true,
+            ..FleetSpec::of(Hop::DSS, EngineKind::MariaDb)
+        },
+        Order::Guide,
+    )
+}
+
+#[test]
+fn postgres_on_two_servers() -> Result<()> {
+    upgrade(
+        &FleetSpec {
+            two_servers: true,
+            ..FleetSpec::of(Hop::DSS, EngineKind::Postgres)
+        },
+        Order::CopyFirst,
     )
 }
 

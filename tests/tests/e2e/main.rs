@@ -3,8 +3,11 @@
 mod backups;
 mod configuration;
 mod crash;
+mod crash_orders;
 mod faults;
 mod fence;
+mod guide_refusals;
+mod guides;
 mod happy;
 mod online;
 mod overrides;
@@ -12,4 +15,5 @@ mod refusals;
 mod rehearse;
 mod secrets;
 mod single;
+mod site_config;
 mod support;

@@ -6,17 +6,22 @@ use std::time::Duration;
 /// Longer than any step takes on a busy machine with two cores.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
-/// The folder of real stock files, if it is on this machine. A test that needs it says so loudly when it is not.
-pub(crate) fn corpus(test: &str) -> Option<PathBuf> {
+/// The folder of real stock files, if it is on this machine.
+pub(crate) fn corpus_dir() -> Option<PathBuf> {
     let dir = match std::env::var_os("CUTOVER_CORPUS") {
         Some(dir) => PathBuf::from(dir),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/carbon-corpus"),
     };
-    if dir.join("carbon-4.1.0/conf").is_dir() {
-        return Some(dir);
+    dir.join("carbon-4.1.0/conf").is_dir().then_some(dir)
+}
+
+/// [`corpus_dir`] for a test that means nothing without it: it says so loudly.
+pub(crate) fn corpus(test: &str) -> Option<PathBuf> {
+    let dir = corpus_dir();
+    if dir.is_none() {
+        skipped(test, "no real stock files; name their folder in CUTOVER_CORPUS");
     }
-    skipped(test, "no real stock files; name their folder in CUTOVER_CORPUS");
-    None
+    dir
 }
 
 /// Says that a test could not be made here; `cargo xtask test` shows it again at its end.
