@@ -98,6 +98,8 @@ struct Bench {
     checksum: Option<Box<dyn Fn()>>,
     /// Changes about 0.1 % of the rows.
     change: Box<dyn Fn(u64)>,
+    /// Adds one row of 100 MB.
+    large: Box<dyn Fn()>,
 }
 
 fn timed(work: impl FnOnce()) -> f64 {
@@ -163,6 +165,13 @@ impl Bench {
             assert!(rows > 0);
             changed.push(seconds);
         }
+        (self.large)();
+        let (seconds, report) = self.pass();
+        assert_eq!(report.inserted, 1);
+        println!(
+            "{}: one row of 100 MB {seconds:.2} s, {} bytes brought over",
+            self.engine, report.applied_bytes
+        );
         println!(
             "{}: rounds count {floor:.2?} checksum {checksum:.2?} no difference {same:.2?} changed {changed:.2?}",
             self.engine
@@ -181,13 +190,10 @@ impl Bench {
 }
 
 fn maria(megabytes: u64) {
-    let options = [
-        "--innodb-buffer-pool-size=1G",
-        "--innodb-log-file-size=512M",
-        "--max-allowed-packet=64M",
-    ];
-    let production = Arc::new(MariaDb::start_with(&options).expect("MariaDB"));
-    let staging = MariaDb::start_with(&options).expect("MariaDB");
+    let options = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"];
+    let with = |packet| MariaDb::start_with(&[options[0], options[1], packet]).expect("MariaDB");
+    let production = Arc::new(with("--max-allowed-packet=256M"));
+    let staging = with("--max-allowed-packet=4M");
     production.create_database("carbon").expect("database");
     staging.create_database("carbon").expect("database");
     production.sql("carbon", &script(MARIA, megabytes)).expect("data");
@@ -217,6 +223,9 @@ fn maria(megabytes: u64) {
         staging: target(&staging),
         floor: Box::new(run(counts.join(";"))),
         checksum: Some(Box::new(run(format!("CHECKSUM TABLE {} EXTENDED", tables.join(","))))),
+        large: Box::new(run(
+            "INSERT INTO REG_CONTENT (REG_CONTENT_DATA) VALUES (REPEAT(X'00FF5C0A27', 20971520))".to_owned(),
+        )),
         change: Box::new(move |round| {
             let sql = format!(
                 "UPDATE REG_LOG SET REG_USER_ID='r{round}' WHERE REG_LOG_ID MOD 1000 = {round}; \
@@ -256,13 +265,21 @@ fn postgres(megabytes: u64) {
         .map(|table| format!("SELECT count(*) FROM {table}"))
         .collect();
     let counts = counts.join(";");
-    let (reader, server) = (Arc::clone(&production), Arc::clone(&production));
+    let (reader, writer, server) = (
+        Arc::clone(&production),
+        Arc::clone(&production),
+        Arc::clone(&production),
+    );
     Bench {
         engine: "PostgreSQL",
         production: target(&production),
         staging: target(&staging),
         floor: Box::new(move || drop(reader.sql("carbon", &counts).expect("counts"))),
         checksum: None,
+        large: Box::new(move || {
+            let sql = "INSERT INTO reg_content (reg_content_data) VALUES (decode(repeat('00ff5c0a27', 20971520), 'hex'))";
+            writer.sql("carbon", sql).expect("a large row");
+        }),
         change: Box::new(move |round| {
             let sql = format!(
                 "UPDATE reg_log SET reg_user_id='r{round}' WHERE reg_log_id % 1000 = {round}; \

@@ -16,8 +16,10 @@ pub(crate) type Row = Vec<Option<Vec<u8>>>;
 /// MySQL sends text in the bytes it is stored in.
 const MYSQL: &[&str] = &[
     "SET NAMES utf8mb4",
+    // A snapshot is one only at this level, whatever the server's default.
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "SET SESSION character_set_results=NULL, time_zone='+00:00', sql_mode='NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES'",
-    "SET SESSION net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, foreign_key_checks=1",
+    "SET SESSION net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, foreign_key_checks=1, autocommit=1",
 ];
 /// Settings that only some servers have.
 const MYSQL_OPTIONAL: &[&str] = &[
@@ -124,6 +126,25 @@ impl Session {
         }
     }
 
+    /// The rows of a query on MySQL as the driver holds them: nothing is copied, whatever their size.
+    pub(crate) fn mysql_stream(
+        &mut self,
+        what: impl Into<String>,
+        sql: String,
+    ) -> BoxStream<'_, Result<MySqlRow, DeltaError>> {
+        let (what, label) = (what.into(), self.label.clone());
+        match &mut self.driver {
+            Driver::MySql(conn) => sqlx::raw_sql(AssertSqlSafe(sql))
+                .fetch(&mut **conn)
+                .map_err(move |error| DeltaError::statement(what.clone(), &label, error))
+                .boxed(),
+            Driver::Postgres(_) => {
+                let error = DeltaError::local(what, "the connection is not one to MySQL");
+                futures::stream::once(async { Err(error) }).boxed()
+            }
+        }
+    }
+
     pub(crate) async fn rows(&mut self, what: &str, sql: impl Into<String>) -> Result<Vec<Row>, DeltaError> {
         self.stream(what, sql.into()).try_collect().await
     }
@@ -137,12 +158,13 @@ impl Session {
     }
 }
 
+/// The value as the server sent it.
+pub(crate) fn mysql_value(row: &MySqlRow, index: usize) -> Result<Option<&[u8]>, sqlx::Error> {
+    row.try_get_unchecked::<Option<&[u8]>, _>(index)
+}
+
 fn mysql_values(row: &MySqlRow) -> Result<Row, sqlx::Error> {
-    let value = |index| {
-        Ok(row
-            .try_get_unchecked::<Option<&[u8]>, _>(index)?
-            .map(<[u8]>::to_vec))
-    };
+    let value = |index| Ok(mysql_value(row, index)?.map(<[u8]>::to_vec));
     (0..row.columns().len()).map(value).collect()
 }
 

@@ -1,13 +1,17 @@
 //! Rows from production into staging: LOAD DATA LOCAL, or INSERT where the server does not take that.
 
+use std::collections::HashMap;
+
 use futures::StreamExt as _;
 use mysql_async::prelude::Queryable as _;
+use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
 use tokio::sync::mpsc;
 
 use super::sql::{hashed, literal, named, row_hash};
 use super::writer::Writer;
 use crate::DeltaError;
-use crate::session::Session;
+use crate::session::{Session, mysql_value};
 use crate::spool::{Wanted, Wants};
 use crate::table::Table;
 
@@ -180,34 +184,41 @@ async fn read(
     limit: u64,
     sender: mpsc::Sender<Vec<u8>>,
 ) -> Result<Loaded, DeltaError> {
-    let mut loaded = Loaded::default();
-    let mut buffer = Vec::with_capacity(CHUNK);
-    while loaded.bytes < limit {
+    let mut sink = Sink {
+        format,
+        size,
+        buffer: Vec::with_capacity(CHUNK),
+        sender,
+        loaded: Loaded::default(),
+    };
+    while sink.loaded.bytes < limit {
         let batch = wants.batch(if table.keyless() { usize::MAX } else { KEYS }, HASHES)?;
         if batch.is_empty() {
             break;
         }
-        let found = read_batch(production, table, format, size, &batch, &mut buffer, &sender).await?;
+        let before = sink.loaded.rows;
+        read_batch(production, table, &batch, &mut sink).await?;
         let wanted = batch.iter().map(|one| one.count).sum();
         if table.transactional {
-            check(production.label(), table, "found", wanted, found.rows)?;
+            check(
+                production.label(),
+                table,
+                "found",
+                wanted,
+                sink.loaded.rows - before,
+            )?;
         }
-        loaded.rows += found.rows;
-        loaded.bytes += found.bytes;
     }
-    send(format, &mut buffer, &sender).await;
-    Ok(loaded)
+    sink.flush().await;
+    Ok(sink.loaded)
 }
 
 async fn read_batch(
     production: &mut Session,
     table: &Table,
-    format: &Format,
-    size: usize,
     batch: &[Wanted],
-    buffer: &mut Vec<u8>,
-    sender: &mpsc::Sender<Vec<u8>>,
-) -> Result<Loaded, DeltaError> {
+    sink: &mut Sink<'_>,
+) -> Result<(), DeltaError> {
     let list: Vec<&str> = table
         .columns
         .iter()
@@ -219,7 +230,7 @@ async fn read_batch(
             let counts = batch
                 .iter()
                 .filter_map(|one| Some((one.key.first()?.clone(), one.count)));
-            let counts: std::collections::HashMap<Vec<u8>, u64> = counts.collect();
+            let counts: HashMap<Vec<u8>, u64> = counts.collect();
             (
                 Some(counts),
                 format!("{},", row_hash(table)),
@@ -233,46 +244,84 @@ async fn read_batch(
         list.join(","),
         table.source
     );
-    let mut rows = production.stream(format!("reading rows of table `{}`", table.label), sql);
-    let mut loaded = Loaded::default();
+    let what = format!("reading rows of table `{}`", table.label);
+    let label = production.label().to_owned();
+    let failed = |error| DeltaError::statement(what.as_str(), &label, error);
+    let mut rows = production.mysql_stream(what.as_str(), sql);
     while let Some(row) = rows.next().await.transpose()? {
-        let values = match &mut left {
-            None => row.as_slice(),
-            Some(left) => {
-                let hash = row.first().and_then(Option::as_deref).unwrap_or_default();
-                match left.get_mut(hash).filter(|count| **count > 0) {
-                    Some(count) => *count -= 1,
-                    None => continue,
-                }
-                row.get(1..).unwrap_or_default()
+        let mut first = 0;
+        if let Some(left) = &mut left {
+            let hash = mysql_value(&row, 0).map_err(failed)?.unwrap_or_default();
+            match left.get_mut(hash).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => continue,
             }
-        };
-        let before = buffer.len();
-        format.push(buffer, values);
-        loaded.rows += 1;
-        loaded.bytes += (buffer.len() - before) as u64;
-        if buffer.len() >= size {
-            send(format, buffer, sender).await;
+            first = 1;
         }
+        sink.row(&row, first).await.map_err(failed)?;
     }
-    Ok(loaded)
+    Ok(())
 }
 
-/// A closed channel is not reported here: the loader knows why it closed it.
-async fn send(format: &Format, buffer: &mut Vec<u8>, sender: &mpsc::Sender<Vec<u8>>) {
-    if buffer.is_empty() {
-        return;
-    }
-    let full = std::mem::replace(buffer, Vec::with_capacity(CHUNK));
-    match format {
-        Format::Load if full.len() > 2 * CHUNK => {
-            for part in full.chunks(CHUNK) {
-                sender.send(part.to_vec()).await.ok();
+/// Rows on their way to the loader, in pieces of bearable size.
+struct Sink<'a> {
+    format: &'a Format,
+    size: usize,
+    buffer: Vec<u8>,
+    sender: mpsc::Sender<Vec<u8>>,
+    loaded: Loaded,
+}
+
+impl Sink<'_> {
+    /// Takes the row's values from column `first` on.
+    async fn row(&mut self, row: &MySqlRow, first: usize) -> Result<(), sqlx::Error> {
+        match self.format {
+            Format::Load => {
+                for index in first..row.len() {
+                    if index > first {
+                        self.buffer.push(b'\t');
+                    }
+                    match mysql_value(row, index)? {
+                        None => self.buffer.extend_from_slice(b"\\N"),
+                        // A large value leaves piece by piece: memory holds it once.
+                        Some(bytes) => {
+                            for piece in bytes.chunks(CHUNK) {
+                                escape(&mut self.buffer, piece);
+                                self.flush_when_full().await;
+                            }
+                        }
+                    }
+                }
+                self.buffer.push(b'\n');
+            }
+            Format::Insert(around) => {
+                if !self.buffer.is_empty() {
+                    self.buffer.push(b',');
+                }
+                let values: Result<Vec<Option<&[u8]>>, sqlx::Error> =
+                    (first..row.len()).map(|index| mysql_value(row, index)).collect();
+                self.buffer.extend_from_slice(&tuple(&values?, around));
             }
         }
-        Format::Load | Format::Insert(_) => {
-            sender.send(full).await.ok();
+        self.loaded.rows += 1;
+        self.flush_when_full().await;
+        Ok(())
+    }
+
+    async fn flush_when_full(&mut self) {
+        if self.buffer.len() >= self.size {
+            self.flush().await;
         }
+    }
+
+    /// A closed channel is not reported here: the loader knows why it closed it.
+    async fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        self.loaded.bytes += full.len() as u64;
+        self.sender.send(full).await.ok();
     }
 }
 
@@ -350,35 +399,10 @@ impl Format {
             .map(|column| column.around.unwrap_or_default());
         Format::Insert(around.collect())
     }
-
-    fn push(&self, out: &mut Vec<u8>, row: &[Option<Vec<u8>>]) {
-        match self {
-            Format::Load => push_line(out, row),
-            Format::Insert(around) => {
-                if !out.is_empty() {
-                    out.push(b',');
-                }
-                out.extend_from_slice(&tuple(row, around));
-            }
-        }
-    }
-}
-
-fn push_line(out: &mut Vec<u8>, row: &[Option<Vec<u8>>]) {
-    for (index, value) in row.iter().enumerate() {
-        if index > 0 {
-            out.push(b'\t');
-        }
-        match value {
-            None => out.extend_from_slice(b"\\N"),
-            Some(bytes) => escape(out, bytes),
-        }
-    }
-    out.push(b'\n');
 }
 
 /// The values of a row as INSERT takes them; in hexadecimal, which no setting can read otherwise.
-pub(crate) fn tuple(row: &[Option<Vec<u8>>], around: &[(&str, &str)]) -> Vec<u8> {
+fn tuple(row: &[Option<&[u8]>], around: &[(&str, &str)]) -> Vec<u8> {
     let values = row
         .iter()
         .zip(around)
@@ -422,18 +446,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_when_bytes_are_special_then_escaped_and_all_others_kept() {
+    fn bytes_when_special_then_escaped_and_all_others_kept() {
         let mut out = Vec::new();
-        push_line(
-            &mut out,
-            &[None, Some(b"a\tb\nc\\d\0e\x08'\xff".to_vec()), Some(Vec::new())],
-        );
-        assert_eq!(out, b"\\N\ta\\tb\\nc\\\\d\\0e\x08'\xff\t\n");
+        escape(&mut out, b"a\tb\nc\\d\0e\x08'\xff");
+        assert_eq!(out, b"a\\tb\\nc\\\\d\\0e\x08'\xff");
     }
 
     #[test]
     fn tuple_when_bytes_are_special_then_in_hexadecimal() {
-        let row = [None, Some(b"it's".to_vec()), Some(b"-1.5".to_vec()), Some(vec![])];
+        let row: [Option<&[u8]>; 4] = [None, Some(b"it's"), Some(b"-1.5"), Some(b"")];
         let around = [("", ""), ("", ""), ("CAST(", " AS UNSIGNED)"), ("", "")];
         assert_eq!(
             String::from_utf8_lossy(&tuple(&row, &around)),

@@ -102,8 +102,12 @@ async fn read(
     while let Some(message) = stream.next().await {
         let message = message.map_err(failed)?;
         bytes += message.len() as u64;
-        buffer.extend_from_slice(&message);
-        if buffer.len() >= CHUNK {
+        // A large row leaves piece by piece: memory holds it once.
+        for piece in message.chunks(CHUNK) {
+            buffer.extend_from_slice(piece);
+            if buffer.len() < CHUNK {
+                continue;
+            }
             // A closed channel is not reported here: the writer knows why it closed it.
             if sender
                 .send(Part::Rows(std::mem::take(&mut buffer)))

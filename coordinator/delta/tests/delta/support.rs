@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn maria() -> &'static (MariaDb, MariaDb) {
     static SERVERS: OnceLock<(MariaDb, MariaDb)> = OnceLock::new();
     SERVERS.get_or_init(|| {
-        // Staging's packets are smaller than production's largest value, its mode is the strictest.
+        // Staging's packets are smaller than production's largest value, its mode is the strictest; production's
+        // default would give a snapshot per statement.
         let strict = "--sql-mode=STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO";
         (
-            MariaDb::start_with(&["--sql-mode="]).unwrap(),
+            MariaDb::start_with(&["--sql-mode=", "--transaction-isolation=READ-COMMITTED"]).unwrap(),
             MariaDb::start_with(&["--max-allowed-packet=1M", strict]).unwrap(),
         )
     })
