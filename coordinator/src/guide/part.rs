@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Guide, GuideCheckpoint, GuideEdit, GuideScript, Obsolete, Rename, Unreadable};
+use super::{Guide, GuideCheckpoint, GuideDirectory, GuideEdit, GuideScript, Obsolete, Rename, Unreadable};
 
 /// Names of the parts.
 pub(super) const NAMES: &[&str] = &["carbon-4.1-to-4.2", "carbon-registry"];
@@ -21,6 +21,8 @@ pub(super) struct Part {
     renames: Vec<Rename>,
     #[serde(rename = "obsolete", default)]
     obsolete: Vec<Obsolete>,
+    #[serde(rename = "directory", default)]
+    directories: Vec<GuideDirectory>,
     #[serde(default)]
     notes: Vec<String>,
 }
@@ -43,6 +45,7 @@ impl Guide {
         self.edits.extend(part.edits);
         self.renames.extend(part.renames);
         self.obsolete.extend(part.obsolete);
+        self.directories.extend(part.directories);
         self.notes.extend(part.notes);
     }
 }

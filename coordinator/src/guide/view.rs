@@ -174,7 +174,7 @@ mod tests {
         has(&shown.moved, "MultiTenantRealmConfigBuilder'] is obsolete");
         has(
             &shown.directories,
-            "org.wso2.carbon.directory: both versions ship",
+            "org.wso2.carbon.directory: where the user store is the embedded LDAP server",
         );
         assert_eq!(shown.summary.from, "WSO2 Storage Server >=1.0.3, <1.1.0");
     }

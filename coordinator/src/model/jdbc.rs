@@ -51,6 +51,43 @@ pub fn masked_parameter(url: &str) -> Option<&str> {
     masked.split('=').next()
 }
 
+/// A parameter that names something in a directory, as a key store in the old home.
+#[must_use]
+pub fn parameter_within<'a>(url: &'a str, directory: &str) -> Option<&'a str> {
+    let within = |value: &str| {
+        value.match_indices(directory).any(|(at, _)| {
+            let rest = value.get(at + directory.len()..).unwrap_or_default();
+            !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        })
+    };
+    let found = parameters(url)
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(_, value)| within(value) || within(&value.replace("%2F", "/").replace("%2f", "/")));
+    found.map(|(name, _)| name)
+}
+
+/// Engine and database of any form of JDBC URL: with an account, several hosts, or a way to share them
+/// (`jdbc:mysql:replication://`). `None` for an engine that Cutover does not work on.
+#[must_use]
+pub fn names(url: &str) -> Option<(Engine, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let (engine, rest) = rest.split_once(':')?;
+    if !scheme.eq_ignore_ascii_case("jdbc") {
+        return None;
+    }
+    let engine = match engine.to_ascii_lowercase().as_str() {
+        "mysql" | "mariadb" => Engine::MySql,
+        "postgresql" => Engine::Postgres,
+        _ => return None,
+    };
+    let place = rest.split(['?', ';']).next().unwrap_or_default();
+    let database = match place.split_once("//") {
+        Some((_, place)) => place.split_once('/')?.1,
+        None => place.trim_start_matches('/'),
+    };
+    (!database.is_empty()).then_some((engine, database))
+}
+
 /// Engine, host, port and database of a JDBC URL; `None` for an engine that Cutover does not work on.
 #[must_use]
 pub fn parse(url: &str) -> Option<(Engine, String, u16, String)> {
@@ -64,6 +101,7 @@ pub fn parse(url: &str) -> Option<(Engine, String, u16, String)> {
     };
     let (authority, path) = rest.split_once('/')?;
     let database = path.split(['?', ';']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) => (host, port.parse().ok()?),
         None => (authority, default),
@@ -114,5 +152,35 @@ mod tests {
         let parts = parse("jdbc:mysql://db1/WSO2CARBON_DB?x=y").unwrap();
         assert_eq!(parts, (Engine::MySql, "db1".into(), 3306, "WSO2CARBON_DB".into()));
         assert!(parse("jdbc:h2:repository/database/X").is_none());
+        let parts = parse("jdbc:mysql://dss:***@db1/X").unwrap();
+        assert_eq!(parts, (Engine::MySql, "db1".into(), 3306, "X".into()));
+    }
+
+    #[test]
+    fn names_when_any_form_of_url_then_engine_and_database() {
+        for url in [
+            "jdbc:mysql://u:***@db1/X?a=b",
+            "JDBC:mysql:replication://a,b:3307/X",
+            "jdbc:mariadb://address=(host=a)(port=1)/X",
+        ] {
+            assert_eq!(names(url), Some((Engine::MySql, "X")), "{url}");
+        }
+        assert_eq!(names("jdbc:postgresql:x"), Some((Engine::Postgres, "x")));
+        assert_eq!(names("jdbc:h2:tcp://h/X"), None);
+        assert_eq!(names("jdbc:mysql://db1:3306/"), None);
+    }
+
+    #[test]
+    fn parameter_when_it_names_a_file_of_the_directory_then_found() {
+        let url = "jdbc:mysql://db1/X?a=b&trustCertificateKeyStoreUrl=file:/opt/old/ts.jks";
+        assert_eq!(
+            parameter_within(url, "/opt/old"),
+            Some("trustCertificateKeyStoreUrl")
+        );
+        assert_eq!(parameter_within(url, "/opt/ol"), None);
+        assert_eq!(
+            parameter_within("jdbc:mysql://db1/X?a=%2Fopt%2Fold%2Fx", "/opt/old"),
+            Some("a")
+        );
     }
 }

@@ -5,6 +5,7 @@ mod database;
 mod decide;
 pub mod downtime;
 pub mod overrides;
+mod plain;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -317,7 +318,7 @@ fn configs(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Vec<SiteConfig
             );
         }
         let set = section.text_table(findings, "set");
-        plain_secrets(&section, findings, &set);
+        plain::secrets(&section, findings, &set);
         for path in set.keys() {
             if let Err(error) = path.parse::<cutover_xmledit::Path>() {
                 let span = section.span_of("set");
@@ -346,22 +347,6 @@ fn normal(path: &str) -> String {
         if path.starts_with('/') { "/" } else { "" },
         parts.join("/")
     )
-}
-
-/// A secret written into the file would stand in the plan and in the audit trail.
-fn plain_secrets(section: &Section<'_>, findings: &mut Findings<'_>, set: &BTreeMap<String, String>) {
-    const WORDS: [&str; 4] = ["password", "passwd", "secret", "keystorepass"];
-    for (path, value) in set {
-        let last = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
-        if WORDS.iter().any(|word| last.contains(word)) && !crate::secrets::is_reference(value) {
-            findings.error(
-                &section.span_of("set"),
-                "plain-secret",
-                format!("`{path}` looks like a secret, and its value stands in the file"),
-                "put the value into a file that only the coordinator reads and write \"file:/PATH\"",
-            );
-        }
-    }
 }
 
 fn admin(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<AdminAccess> {

@@ -158,6 +158,7 @@ fn resolve_node(inputs: &Inputs<'_>, node: &PlanNode, used: &mut decide::Used, r
         }
     };
     resolution.findings.extend(merge::overruled(&context));
+    resolution.findings.extend(merge::on_production(&context));
     let from = resolution.items.len();
     for file in &comparison.files {
         let outcomes = classify::file(&context, file, used);

@@ -211,6 +211,16 @@ fn driver(target: &Target, facts: Option<&DatasourceFacts>) -> String {
     }
 }
 
+/// What the guide and the upgrade file set in a file of the new home.
+#[must_use]
+pub fn of_file(inputs: &Inputs<'_>, node: &PlanNode, file: &str, old: Option<&HomeFacts>) -> Vec<XmlEdit> {
+    let is_there = |edit: &&GuideEdit| edit.file == file || edit.elsewhere.iter().any(|name| name == file);
+    let guide = inputs.guide.edits.iter().filter(is_there);
+    let mut edits: Vec<XmlEdit> = guide.flat_map(|edit| edits_of(inputs, edit, old)).collect();
+    edits.extend(site_edits(inputs, node).remove(file).unwrap_or_default());
+    edits
+}
+
 /// Edits that only the site asks for on a node, by file.
 #[must_use]
 pub fn site_edits(inputs: &Inputs<'_>, node: &PlanNode) -> BTreeMap<String, Vec<XmlEdit>> {

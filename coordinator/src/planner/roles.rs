@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use cutover_database::target::Host;
 use cutover_database::{Engine, Target};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
+use cutover_proto::step::XmlEdit;
 use secrecy::SecretString;
 
 use super::Inputs;
+use super::config::paths::Steps;
 use crate::guide::{Guide, Role};
 use crate::model::jdbc;
 use crate::model::upgrade::UpgradeDatabase;
@@ -93,7 +95,7 @@ pub fn sources<'a>(
 }
 
 /// Whether a JDBC URL leads to the production database that the upgrade file names. Host names are not compared: one
-/// server has many, and the session lists show which it is.
+/// server has many; the checks see to it that somebody knows.
 #[must_use]
 pub fn leads_to(url: &str, database: &UpgradeDatabase) -> bool {
     let Some((engine, _, _, name)) = jdbc::parse(url) else {
@@ -102,19 +104,58 @@ pub fn leads_to(url: &str, database: &UpgradeDatabase) -> bool {
     production(database).is_some_and(|target| target.engine == engine && target.database == name)
 }
 
-/// Engine, host, port and name of the production database, as a JDBC URL of its servers would say.
+/// The production that a JDBC URL leads to, as words. One server has many names, so hosts are not compared; only
+/// staging itself may bear production's name on another server.
 #[must_use]
-pub fn place(database: &UpgradeDatabase) -> Option<(Engine, String, u16, String)> {
-    let target = production(database)?;
+pub fn production_at(inputs: &Inputs<'_>, url: &str) -> Option<String> {
+    let (engine, name) = jdbc::names(url)?;
+    if is_staging(inputs, url) {
+        return None;
+    }
+    let databases = inputs.upgrade.databases.iter();
+    let mut targets = databases.filter_map(production);
+    let target = targets.find(|target| target.engine == engine && target.database == name)?;
+    Some(target.to_string())
+}
+
+/// Whether a JDBC URL leads to a staging database of the upgrade.
+#[must_use]
+pub fn is_staging(inputs: &Inputs<'_>, url: &str) -> bool {
+    let place = jdbc::parse(url);
+    let mut databases = inputs.upgrade.databases.iter();
+    place.is_some() && databases.any(|database| place == target(&database.staging.url).map(place_of))
+}
+
+/// Engine, host, port and name, as a JDBC URL says them.
+fn place_of(target: Target) -> (Engine, String, u16, String) {
     match target.host {
-        Host::Tcp(host, port) => Some((target.engine, host, port, target.database)),
-        Host::Socket(_, port) => Some((target.engine, "localhost".to_owned(), port, target.database)),
+        Host::Tcp(host, port) => (target.engine, host, port, target.database),
+        // Java drivers have no Unix sockets.
+        Host::Socket(_, port) => (target.engine, "localhost".to_owned(), port, target.database),
     }
 }
 
+/// Whether the plan's edits set the URL of a data source of a file.
+#[must_use]
+pub fn sets_url(edits: &[XmlEdit], source: &DatasourceFacts) -> bool {
+    let place = format!(
+        "/datasources-configuration/datasources/datasource[name='{}']",
+        source.name
+    );
+    let place = Steps::of(&place);
+    edits.iter().any(|edit| {
+        let path = Steps::of(&edit.path);
+        place.above(&path) && path.last_name().eq_ignore_ascii_case("url")
+    })
+}
+
 fn production(database: &UpgradeDatabase) -> Option<Target> {
+    target(&database.production.url)
+}
+
+fn target(url: &str) -> Option<Target> {
     // The address was checked when the upgrade file was read; nothing connects here, so no password is needed.
-    Target::parse(&database.production.url, SecretString::from("")).ok()
+    Target::parse(url, SecretString::from("")).ok()
 }
 
 /// The database that a data source of a home leads to, by its JNDI name, and that data source.

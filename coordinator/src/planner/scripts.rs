@@ -67,6 +67,11 @@ pub fn choose(
             Level::Wrong(problem) => {
                 problems.push(error(problem.code, &database.line, problem.text, problem.remedy))
             }
+            Level::Needed
+                if !named.is_empty() && !named.iter().any(|name| migrates(inputs, name, script)) =>
+            {
+                problems.push(no_migration(&question, script, &named));
+            }
             Level::Needed if !named.is_empty() => {
                 whys.push(format!(
                     "{} for {}, as the upgrade file says",
@@ -125,7 +130,7 @@ fn without(question: &Question<'_>, scripts: &[PlanScript]) -> String {
     format!("no migration script runs: {used}, and the guide migrates no such database{stays}")
 }
 
-/// Whether a script of the upgrade file is the migration of a role.
+/// Whether a script of the upgrade file works on the tables of a role.
 fn is_of(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
     let known = inputs.scripts.get(name);
     known.is_some_and(|known| works_on(known, script))
@@ -137,6 +142,28 @@ fn works_on(known: &KnownScript, script: &GuideScript) -> bool {
         .iter()
         .chain(&script.makes)
         .any(|table| known.touches.contains(table))
+}
+
+/// Whether a script of the upgrade file is the migration of a role: one that only works on tables which are there
+/// already, as a clean-up does, brings nobody to the new schema.
+fn migrates(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
+    let known = inputs.scripts.get(name);
+    known.is_some_and(|known| script.makes.iter().any(|table| known.touches.contains(table)))
+}
+
+fn no_migration(question: &Question<'_>, script: &GuideScript, named: &[&String]) -> Finding {
+    error(
+        "script-no-migration",
+        &question.database.line,
+        format!(
+            "production is before the new version's schema for {}, and {} makes none of its new tables ({})",
+            script.role,
+            list(named),
+            script.makes.join(", ")
+        ),
+        "name the migration script too, in the order in which they are to run; a script that only works on tables that are \
+         there already runs beside it, not in its place",
+    )
 }
 
 fn bundled(question: &Question<'_>, script: &GuideScript) -> Result<(Vec<PlanScript>, String), Vec<Finding>> {

@@ -18,6 +18,8 @@ pub struct UpgradeDatabase {
     pub datasource: String,
     /// In use.
     pub production: DatabaseAddress,
+    /// The operator has checked that the host that the old homes name for it is production's server.
+    pub same_server: bool,
     /// Empty, becomes the new production.
     pub staging: DatabaseAddress,
     /// The account the servers use on staging, when it is not the one in `staging`.
@@ -37,6 +39,7 @@ pub(super) fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> V
             name: section.required(findings, "name", "\"carbon\""),
             datasource: section.required(findings, "datasource", "\"WSO2_CARBON_DB\""),
             production: address(&mut section, findings, "production"),
+            same_server: section.flag(findings, "same_server").unwrap_or(false),
             staging: address(&mut section, findings, "staging"),
             application: application(&mut section, findings),
             scripts: section.texts(findings, "scripts").unwrap_or_default(),

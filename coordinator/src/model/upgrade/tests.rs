@@ -190,3 +190,24 @@ fn downtime_and_overrides_when_wrong_then_each_problem_is_told() {
     let twice = format!("{GOOD}{OVERRIDE}{OVERRIDE}");
     assert_eq!(problems(&twice)[0].1, "double-override");
 }
+
+#[test]
+fn config_when_a_secret_hides_in_a_long_path_or_in_a_url_then_refused_and_not_repeated() {
+    for (path, value) in [
+        (
+            "/p/property[@name='openjpa.ConnectionPassword']/@value",
+            "hunter2",
+        ),
+        ("/p/Password/Value", "hunter2"),
+        ("/p/url", "jdbc:mysql://db1/X?password=hunter2"),
+        ("/p/url", "jdbc:mysql://dss:hunter2@db1/X"),
+    ] {
+        let text = GOOD
+            .replace("/Server/HostName", path)
+            .replace("dss.example.com", value);
+        let findings = Upgrade::parse("x", &text).unwrap_err();
+        assert_eq!(findings[0].code, "plain-secret", "{path}");
+        assert!(!format!("{findings:?}").contains("hunter2"));
+        assert!(Upgrade::parse("x", &text.replace(value, "file:/etc/cutover/x")).is_ok());
+    }
+}

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
 use cutover_proto::view::{Finding, Severity};
 
-use crate::model::jdbc;
-use crate::planner::{Inputs, PlanNode, error, finding, roles};
+use crate::planner::{Inputs, PlanNode, edits, error, finding, roles};
 
 /// Findings about the configuration of a node's homes.
 pub(super) fn of_node(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
@@ -106,22 +105,25 @@ fn named_twice(inputs: &Inputs<'_>, node: &PlanNode, home: &HomeFacts) -> Vec<Fi
 
 /// A data source of the new home that leads to production, and that no edit turns to staging.
 fn production_in_new(inputs: &Inputs<'_>, node: &PlanNode, new: &HomeFacts) -> Vec<Finding> {
-    let places: Vec<_> = inputs.upgrade.databases.iter().filter_map(roles::place).collect();
-    let on_production =
-        |source: &&DatasourceFacts| jdbc::parse(&source.url).is_some_and(|place| places.contains(&place));
-    let stray = new
-        .datasources
-        .iter()
-        .filter(|source| source.file != roles::MASTER_DATASOURCES);
-    let stray = stray.filter(on_production);
+    let old = node.home(&inputs.old_home(&node.name));
+    let stray = new.datasources.iter().filter(|source| {
+        roles::production_at(inputs, &source.url).is_some()
+            && !roles::sets_url(&edits::of_file(inputs, node, &source.file, old), source)
+    });
     stray
         .map(|source| {
+            let remedy = if source.file == roles::MASTER_DATASOURCES {
+                "remove the data source, or set its url by [[config]]: no edit of the plan does, and the new version must \
+                 not be connected to a database that is not upgraded"
+            } else {
+                "remove the file or call it .bak: Carbon loads every *-datasources.xml, and the new version must not be \
+                 connected to a database that is not upgraded"
+            };
             error(
                 "new-home-on-production",
                 &node.name,
                 format!("{}/{} has data source `{}` on production", new.path, source.file, source.name),
-                "remove the file or call it .bak: Carbon loads every *-datasources.xml, and the new version must not be \
-                 connected to a database that is not upgraded",
+                remedy,
             )
         })
         .collect()

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cutover_database::target::Host;
 use cutover_proto::facts::{DatasourceFacts, HomeFacts};
 use cutover_proto::view::{Finding, Severity};
 
 use crate::model::jdbc;
 use crate::model::upgrade::UpgradeDatabase;
-use crate::planner::{Inputs, PlanNode, error, finding, roles};
+use crate::planner::{Inputs, PlanNode, edits, error, finding, roles};
 
 /// Findings about the data sources of one node's old home.
 pub(super) fn of_node(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
@@ -22,14 +23,12 @@ pub(super) fn of_node(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             findings.push(missing(inputs, node, home, database));
             continue;
         };
-        covered.extend(roles::sources(inputs.guide, database, home));
-        findings.extend(secret_in_url(node, home, main));
-        findings.extend(same_database(
-            node,
-            &database.name,
-            &database.production.url,
-            &main.url,
-        ));
+        let sources = roles::sources(inputs.guide, database, home);
+        for source in &sources {
+            findings.extend(unfit_parameter(inputs, node, home, source));
+        }
+        covered.extend(sources);
+        findings.extend(same_database(node, database, &main.url));
     }
     findings.extend(left_out(inputs, node, home, &covered));
     findings
@@ -59,16 +58,35 @@ fn missing(inputs: &Inputs<'_>, node: &PlanNode, home: &HomeFacts, database: &Up
     )
 }
 
-fn secret_in_url(node: &PlanNode, home: &HomeFacts, source: &DatasourceFacts) -> Option<Finding> {
-    let parameter = jdbc::masked_parameter(&source.url)?;
+/// A parameter of the old URL that must not go to the new home with it.
+fn unfit_parameter(
+    inputs: &Inputs<'_>,
+    node: &PlanNode,
+    home: &HomeFacts,
+    source: &DatasourceFacts,
+) -> Option<Finding> {
+    let set = edits::site_edits(inputs, node).remove(roles::MASTER_DATASOURCES);
+    if roles::sets_url(&set.unwrap_or_default(), source) {
+        return None;
+    }
+    let url = format!("the JDBC URL of `{}` in {}", source.name, home.path);
+    if let Some(parameter) = jdbc::masked_parameter(&source.url) {
+        return Some(error(
+            "secret-in-url",
+            &node.name,
+            format!("{url} holds a secret as parameter `{parameter}`"),
+            "move it out of the URL (a driver property or the password element), or put the whole new url into a file that \
+             only the coordinator reads and set it by [[config]] with \"file:/PATH\" as its value",
+        ));
+    }
+    let parameter = jdbc::parameter_within(&source.url, home.path.trim_end_matches('/'))?;
     Some(error(
-        "secret-in-url",
+        "old-home-in-url",
         &node.name,
         format!(
-            "the JDBC URL of `{}` in {} holds a secret as parameter `{parameter}`",
-            source.name, home.path
+            "{url} names the old home in parameter `{parameter}`, which the new server must not depend on"
         ),
-        "move it out of the URL (a driver property or the password element), or set the whole url by [[config]]",
+        "drop the parameter or put the file elsewhere in the old home's URL, or set the whole url by [[config]]",
     ))
 }
 
@@ -192,7 +210,8 @@ pub(super) fn idle_answers(inputs: &Inputs<'_>) -> Vec<Finding> {
     .collect()
 }
 
-fn same_database(node: &PlanNode, name: &str, production: &str, jdbc_url: &str) -> Option<Finding> {
+fn same_database(node: &PlanNode, asked: &UpgradeDatabase, jdbc_url: &str) -> Option<Finding> {
+    let name = &asked.name;
     let Some((engine, host, port, database)) = jdbc::parse(jdbc_url) else {
         return Some(error(
             "engine-unsupported",
@@ -201,7 +220,8 @@ fn same_database(node: &PlanNode, name: &str, production: &str, jdbc_url: &str) 
             "Cutover works on MySQL, MariaDB and PostgreSQL",
         ));
     };
-    let target = cutover_database::Target::parse(production, secrecy::SecretString::from("")).ok()?;
+    let target =
+        cutover_database::Target::parse(&asked.production.url, secrecy::SecretString::from("")).ok()?;
     if engine != target.engine || database != target.database {
         return Some(error(
             "other-database",
@@ -210,17 +230,44 @@ fn same_database(node: &PlanNode, name: &str, production: &str, jdbc_url: &str) 
             "name the database that the servers really use as production",
         ));
     }
-    let same_host =
-        matches!(&target.host, cutover_database::target::Host::Tcp(h, p) if *h == host && *p == port);
-    (!same_host).then(|| {
-        finding(
-            Severity::Warning,
-            "other-host",
-            &node.name,
-            format!("its data source for database `{name}` names {host}:{port}, production is {target}"),
-            "make sure that both are the same server; the session lists will show it before anything is changed",
-        )
-    })
+    (!is_same_server(&target.host, &host, port)).then(|| other_host(node, asked, &host, port, &target))
+}
+
+/// Another name of a server proves nothing: a production of the same name on another server would be fenced, copied and
+/// migrated while the data of the servers stays behind.
+fn other_host(
+    node: &PlanNode,
+    asked: &UpgradeDatabase,
+    host: &str,
+    port: u16,
+    target: &cutover_database::Target,
+) -> Finding {
+    let name = &asked.name;
+    let text = format!("its data source for database `{name}` names {host}:{port}, production is {target}");
+    if asked.same_server {
+        let remedy = "nothing, if that is so: the upgrade file says that both are one server (same_server)";
+        return finding(Severity::Note, "other-host", &node.name, text, remedy);
+    }
+    error(
+        "other-host",
+        &node.name,
+        text,
+        format!(
+            "name {host}:{port} in the URL of production; or, when you have checked that it is this server, add same_server \
+             = true to database `{name}`"
+        ),
+    )
+}
+
+/// Whether both name one server in the same words; a socket and the loopback names all mean the host itself.
+fn is_same_server(production: &Host, host: &str, port: u16) -> bool {
+    let is_local = |host: &str| ["localhost", "127.0.0.1", "::1", "[::1]"].contains(&host);
+    match production {
+        Host::Tcp(name, at) => {
+            *at == port && (name.eq_ignore_ascii_case(host) || (is_local(name) && is_local(host)))
+        }
+        Host::Socket(_, at) => *at == port && is_local(host),
+    }
 }
 
 /// Each database must stand in one place of the upgrade only: two copies into one staging, or two migrations of one

@@ -217,10 +217,9 @@ impl<'a, 'c> One<'a, 'c> {
         if let Some(outcome) = self.set_by_others(file, &target) {
             return outcome.to(file, path);
         }
-        if let Some(why) = self
-            .site_text()
-            .and_then(|text| safety::forbidden(self.context, text))
-        {
+        if let Some(why) = self.site_text().and_then(|text| {
+            safety::forbidden(self.context, text).or_else(|| safety::elsewhere(self.context, text))
+        }) {
             return self.undecided(why).to(file, path);
         }
         if self.change.kind == ChangeKind::AddedElement && target.last_name() != self.place.last_name() {
@@ -343,6 +342,14 @@ impl<'a, 'c> One<'a, 'c> {
 
     /// A data source of the upgrade that the new version does not ship: the guide sets it to staging.
     fn added_element(&self) -> Outcome {
+        if let Some(why) = self.vaulted_password() {
+            let remedy = format!(
+                "put the data source into the new home beforehand, with an alias and staging's password under it; or let the \
+                 plan make it anew, with staging's password in plain until bin/ciphertool.sh protects it:\n{}",
+                answers::leave(&self.file.file, &self.change.path)
+            );
+            return self.undecided(why).refused("config-protected", remedy);
+        }
         if self.is_mounted() {
             return self.carried(
                 "it belongs to a registry that is mounted from a database of the upgrade: it is put in, and then led to staging",
@@ -383,9 +390,34 @@ impl<'a, 'c> One<'a, 'c> {
                     .iter()
                     .any(|name| path.last_name().eq_ignore_ascii_case(name))
         };
-        self.context
-            .all_edits()
-            .any(|(file, edit)| file == self.file.file && within(edit))
+        self.edits_of_file().any(within)
+    }
+
+    /// Why an added element can't be put in and then be edited: an edit within it would set a value that Secure Vault
+    /// keeps, which agents refuse.
+    fn vaulted_password(&self) -> Option<String> {
+        if self.change.kind != ChangeKind::AddedElement || self.place.last_name() != "datasource" {
+            return None;
+        }
+        let name = self.place.last_identity()?;
+        let mut sources = self.context.old?.datasources.iter();
+        let by_facts = sources.any(|source| source.name == name && source.password_alias.is_some());
+        let by_text = self.site_text().is_some_and(|text| text.contains("secretAlias="));
+        let sets_secret = |edit: &XmlEdit| {
+            matches!(edit.value, ConfigValue::Secret(_)) && self.place.above(&Steps::of(&edit.path))
+        };
+        let mut edits = self.edits_of_file();
+        ((by_facts || by_text) && edits.any(sets_secret)).then(|| {
+            format!(
+                "Secure Vault keeps the password of data source `{name}` under an alias, and setting staging's password in it \
+                 would have no effect"
+            )
+        })
+    }
+
+    fn edits_of_file(&self) -> impl Iterator<Item = &XmlEdit> {
+        let edits = self.context.all_edits();
+        edits.filter_map(|(file, edit)| (file == self.file.file).then_some(edit))
     }
 
     /// As the upgrade file says.
@@ -427,6 +459,9 @@ impl<'a, 'c> One<'a, 'c> {
             .and_then(|text| safety::forbidden(self.context, text))
             && !self.guide_leads_it()
         {
+            return Err(why);
+        }
+        if let Some(why) = self.vaulted_password() {
             return Err(why);
         }
         if self.change.kind == ChangeKind::AddedElement && self.site_text().is_some_and(safety::is_cut) {

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cutover_database::target::Host;
-use cutover_database::{Engine, Target};
 use cutover_proto::facts::HomeFacts;
 use cutover_proto::step::XmlEdit;
-use secrecy::SecretString;
 
 use super::paths::Steps;
 use crate::guide::GuideEdit;
-use crate::model::jdbc;
-use crate::planner::{Inputs, PlanNode, edits};
+use crate::planner::{Inputs, PlanNode, edits, roles};
 
 /// As the agents match: `*` stays within one name.
 const CARRY_OPTIONS: glob::MatchOptions = glob::MatchOptions {
@@ -19,9 +15,6 @@ const CARRY_OPTIONS: glob::MatchOptions = glob::MatchOptions {
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
-
-/// A database as JDBC URLs name it.
-type Place = (Engine, String, u16, String);
 
 /// A node and what is planned on it.
 pub(super) struct Context<'a> {
@@ -31,7 +24,6 @@ pub(super) struct Context<'a> {
     pub(super) new: Option<&'a HomeFacts>,
     guide: Vec<(Vec<String>, Vec<XmlEdit>)>,
     site: BTreeMap<String, Vec<XmlEdit>>,
-    productions: Vec<Place>,
 }
 
 impl<'a> Context<'a> {
@@ -47,7 +39,6 @@ impl<'a> Context<'a> {
                 .map(|edit| (names(edit), edits::edits_of(inputs, edit, old)))
                 .collect(),
             site: edits::site_edits(inputs, node),
-            productions: productions(inputs, old),
         }
     }
 
@@ -102,12 +93,13 @@ impl<'a> Context<'a> {
     /// The production database that a text leads to: a new server told of it would be connected to a database that is
     /// not upgraded (promise 2).
     pub(super) fn production_in(&self, text: &str) -> Option<String> {
-        let urls = text.match_indices("jdbc:").filter_map(|(at, _)| text.get(at..));
-        let ends = |c: char| c.is_whitespace() || "<\"'".contains(c);
-        urls.map(|url| url.split(ends).next().unwrap_or(url).replace("&amp;", "&"))
-            .filter_map(|url| jdbc::parse(&url))
-            .find(|place| self.productions.contains(place))
-            .map(|(_, host, port, database)| format!("{host}:{port}/{database}"))
+        let mut urls = jdbc_urls(text);
+        urls.find_map(|url| roles::production_at(self.inputs, &url))
+    }
+
+    /// A JDBC URL in a text that does not lead to a staging database of the upgrade.
+    pub(super) fn not_staging(&self, text: &str) -> Option<String> {
+        jdbc_urls(text).find(|url| !roles::is_staging(self.inputs, url))
     }
 
     /// The files that are carried as they are, as patterns.
@@ -150,21 +142,11 @@ fn names(edit: &GuideEdit) -> Vec<String> {
         .collect()
 }
 
-/// The production databases, as the upgrade file and the old home name them.
-fn productions(inputs: &Inputs<'_>, old: Option<&HomeFacts>) -> Vec<Place> {
-    let mut places = Vec::new();
-    for database in &inputs.upgrade.databases {
-        let named = old.and_then(|home| {
-            home.datasources
-                .iter()
-                .find(|source| source.name == database.datasource)
-        });
-        places.extend(named.and_then(|source| jdbc::parse(&source.url)));
-        if let Ok(target) = Target::parse(&database.production.url, SecretString::from(""))
-            && let Host::Tcp(host, port) = &target.host
-        {
-            places.push((target.engine, host.clone(), *port, target.database.clone()));
-        }
-    }
-    places
+/// Every JDBC URL in a text, alone or within an element.
+fn jdbc_urls(text: &str) -> impl Iterator<Item = String> {
+    let ends = |c: char| c.is_whitespace() || "<\"'".contains(c);
+    let lower = text.to_ascii_lowercase();
+    let starts: Vec<usize> = lower.match_indices("jdbc:").map(|(at, _)| at).collect();
+    let urls = starts.into_iter().filter_map(|at| text.get(at..));
+    urls.map(move |url| url.split(ends).next().unwrap_or(url).replace("&amp;", "&"))
 }

@@ -6,10 +6,10 @@ use cutover_proto::ids::NodeName;
 use cutover_proto::step::{ConfigValue, XmlEdit};
 use cutover_proto::view::{Finding, Severity};
 
-use super::Resolution;
 use super::context::Context;
 use super::paths::Steps;
-use crate::planner::finding;
+use super::{Resolution, safety};
+use crate::planner::{error, finding};
 
 impl Resolution {
     /// The site's changes that go into files of the new home on a node, by file.
@@ -73,4 +73,21 @@ pub(super) fn overruled(context: &Context<'_>) -> Vec<Finding> {
         })
     };
     context.site_edits().filter_map(clash).collect()
+}
+
+/// Values of the upgrade file that would connect the new server to production.
+pub(super) fn on_production(context: &Context<'_>) -> Vec<Finding> {
+    let refused = |(file, site): (&String, &XmlEdit)| {
+        let ConfigValue::Literal(text) = &site.value else {
+            return None;
+        };
+        let why = safety::forbidden(context, text)?;
+        Some(error(
+            "config-on-production",
+            &context.node.name,
+            format!("{file}: [[config]] sets {}, and {why}", site.path),
+            "write the URL of a staging database, or remove it from [[config]]: the guide sets the databases of the upgrade",
+        ))
+    };
+    context.site_edits().filter_map(refused).collect()
 }

@@ -38,9 +38,18 @@ pub(super) fn forbidden(context: &Context<'_>, value: &str) -> Option<String> {
     ))
 }
 
+/// Why a JDBC URL is not carried by itself: it may lead to production under a name that nobody knows here.
+pub(super) fn elsewhere(context: &Context<'_>, value: &str) -> Option<String> {
+    context.not_staging(value).map(|_| {
+        "it leads to a database that is not a staging database of this upgrade: whether the new version may use it is not \
+         known"
+            .to_owned()
+    })
+}
+
 /// Why a value is not carried by itself.
 pub(super) fn doubtful(context: &Context<'_>, value: &str, stock: Option<&ShownValue>) -> Option<String> {
-    if let Some(why) = forbidden(context, value) {
+    if let Some(why) = forbidden(context, value).or_else(|| elsewhere(context, value)) {
         return Some(why);
     }
     let old = context.old_home();

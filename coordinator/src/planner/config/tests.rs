@@ -235,6 +235,11 @@ fn value_when_carried_then_it_must_not_tie_the_new_server_to_the_old_one() {
     for (site, why) in [
         ("jdbc:mysql://db1:3306/CARBON?x=y", "production database"),
         ("dss@jdbc:mysql://db1/CARBON", "production database"),
+        ("jdbc:mysql://other-name:3307/CARBON", "production database"),
+        ("jdbc:mysql://u:***@db1/CARBON", "production database"),
+        ("jdbc:mysql:replication://db1,db2/CARBON", "production database"),
+        ("jdbc:mysql://db1:3306/OTHER", "not a staging database"),
+        ("jdbc:oracle:thin:@db9:1521/ORCL", "not a staging database"),
         ("/opt/old/repository/x", "names the old home"),
         ("lib-3.0.1.jar", "names the old version 3.0.1"),
         ("${db.host}", "${db.host}"),
@@ -243,7 +248,12 @@ fn value_when_carried_then_it_must_not_tie_the_new_server_to_the_old_one() {
         assert_eq!(outcome.fate, Fate::Undecided, "{site}");
         assert!(outcome.why.contains(why), "{}", outcome.why);
     }
-    for site in ["${carbon.home}/x", "jdbc:mysql://db1:3306/OTHER", "13.0.10"] {
+    for site in [
+        "${carbon.home}/x",
+        "jdbc:mysql://db1:3306/CARBON_320?x=y",
+        "jdbc/Source",
+        "13.0.10",
+    ] {
         let outcome = World::one(CARBON, changed("/Server/X", "a", site, "a")).outcome();
         assert_eq!(outcome.fate, Fate::Carried, "{site}");
     }
@@ -311,7 +321,7 @@ fn secret_when_carried_then_it_goes_from_home_to_home_and_stands_nowhere() {
     };
     assert_eq!(outcome.edit.unwrap().1.value, ConfigValue::Carried(place));
     // What is shown in part is not the value either.
-    for text in ["jdbc:mysql://h/d?password=***", "a long text … (cut)"] {
+    for text in ["https://h/d?password=***", "a long text … (cut)"] {
         let part = World::one(CARBON, changed("/Server/X", "a", text, "a")).outcome();
         assert!(
             matches!(part.edit.unwrap().1.value, ConfigValue::Carried(_)),
@@ -834,4 +844,95 @@ fn report_when_made_then_no_secret_is_in_it() {
     let world = vaulted(World::one(CARBON, change));
     let json = world.with(|inputs| serde_json::to_string(&report(inputs, &resolve(inputs))).unwrap());
     assert!(json.contains("\"hidden\"") && json.contains("\"carried\""));
+}
+
+#[test]
+fn site_value_when_it_leads_to_production_then_refused_and_staging_is_taken() {
+    let url = "/datasources-configuration/datasources/datasource[name='X']/definition/configuration/url";
+    let config = |value: &str| {
+        World::new(vec![]).answering(&format!(
+            "[[config]]\nfile = \"{SOURCES}\"\nset = {{ \"{url}\" = \"{value}\" }}\n"
+        ))
+    };
+    let production = config("jdbc:mysql://alias:3306/CARBON");
+    assert_eq!(
+        production.codes(),
+        ["config-on-production", "config-on-production"]
+    );
+    let finding = production.resolve().findings.remove(0);
+    assert!(finding.text.contains(SOURCES), "{finding:?}");
+    assert_eq!(
+        config("jdbc:mysql://db1/CARBON_320").codes(),
+        Vec::<String>::new()
+    );
+    assert_eq!(config("jdbc:mysql://db1/OTHER").codes(), Vec::<String>::new());
+}
+
+#[test]
+fn added_data_source_when_secure_vault_keeps_its_password_then_refused_until_the_guide_makes_it_anew() {
+    let path = "/datasources-configuration/datasources/datasource[name='WSO2_CARBON_DB']";
+    let text = "<datasource><url>jdbc:mysql://db1:3306/CARBON</url><password svns:secretAlias=\"A.B\">***</password>\
+                </datasource>";
+    let mut world = World::one(SOURCES, added(path, ChangeKind::AddedElement, text));
+    world.nodes.truncate(1);
+    assert_eq!(world.codes(), ["config-protected"]);
+    let remedy = world.resolve().findings.remove(0).remedy;
+    let (_, answer) = remedy.split_once('\n').unwrap();
+    let old = answer.replace("take = \"new\"", "take = \"old\"");
+    let mut left = world.answering(answer);
+    assert_eq!(left.codes(), Vec::<String>::new());
+    assert_eq!((left.outcome().fate, left.outcome().edit), (Fate::Left, None));
+    left.more = old;
+    assert_eq!(left.codes(), ["decide-impossible"]);
+    // Where the text is cut before the alias, the facts still tell.
+    let mut cut = World::one(SOURCES, added(path, ChangeKind::AddedElement, "<datasource>"));
+    assert_eq!(cut.outcome().fate, Fate::Carried);
+    cut.old().datasources[0].password_alias = Some("A.B".into());
+    assert_eq!(cut.outcome().refused.unwrap().code, "config-protected");
+}
+
+#[test]
+fn added_mount_when_asked_for_then_put_in_and_its_cache_set_to_staging() {
+    const REGISTRY: &str = "repository/conf/registry.xml";
+    let path = "/wso2registry/remoteInstance";
+    let text = "<remoteInstance url=\"https://h:9443/registry\"><id>gov</id><dbConfig>wso2registry</dbConfig>\
+                <cacheId>dss@jdbc:mysql://db1:3306/CARBON</cacheId></remoteInstance>";
+    let mut world = World::one(REGISTRY, added(path, ChangeKind::AddedElement, text));
+    world.nodes.truncate(1);
+    let mut world = world.answering(&format!(
+        "[[decide]]\nfile = \"{REGISTRY}\"\npath = \"{path}\"\ntake = \"old\"\n"
+    ));
+    assert_eq!(
+        world.codes(),
+        ["decide-impossible"],
+        "no edit of the plan sets its cacheId"
+    );
+    let old = world.old();
+    old.registry_datasources
+        .insert("wso2registry".into(), "jdbc/WSO2CarbonDB".into());
+    old.registry_mounts = vec![cutover_proto::facts::MountFacts {
+        path: "/_system/governance".into(),
+        target: "/_system/governance".into(),
+        instance: "gov".into(),
+        db_config: "wso2registry".into(),
+        cache_id: "dss@jdbc:mysql://db1:3306/CARBON".into(),
+    }];
+    assert_eq!(world.codes(), Vec::<String>::new());
+    let resolution = world.resolve();
+    let node = &world.nodes[0].name;
+    let guide = world.with(|inputs| {
+        let old = inputs.nodes[0].home("/opt/old");
+        let edits = inputs.guide.edits.iter().filter(|edit| edit.file == REGISTRY);
+        edits
+            .flat_map(|edit| crate::planner::edits::edits_of(inputs, edit, old))
+            .collect::<Vec<_>>()
+    });
+    let changes = resolution.edits(node).remove(REGISTRY).unwrap();
+    let merged = resolution.merge(node, &[&REGISTRY.to_owned()], guide, changes, vec![]);
+    assert!(matches!(&merged[0].value, ConfigValue::Element(place) if place.path == path));
+    let cache = merged
+        .iter()
+        .find(|edit| edit.path == "/wso2registry/remoteInstance[id='gov']/cacheId")
+        .unwrap();
+    assert!(matches!(&cache.value, ConfigValue::Literal(text) if text.contains("CARBON_320")));
 }

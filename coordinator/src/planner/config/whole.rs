@@ -7,7 +7,6 @@ use super::context::Context;
 use super::decide::Used;
 use super::paths::Steps;
 use super::{Outcome, decide};
-use crate::model::jdbc;
 use crate::model::upgrade::{Decision, Take};
 
 pub(super) fn judge(context: &Context<'_>, file: &FileComparison, used: &mut Used) -> Outcome {
@@ -78,7 +77,7 @@ fn live_production<'a>(context: &'a Context<'_>, file: &str) -> Option<&'a str> 
     };
     sources
         .iter()
-        .filter(|source| source.file == file && jdbc::parse(&source.url).is_some())
+        .filter(|source| source.file == file)
         .find(|source| context.production_in(&source.url).is_some() && !set(&source.name))
         .map(|source| source.name.as_str())
 }

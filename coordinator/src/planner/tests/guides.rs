@@ -209,10 +209,24 @@ fn shipped_artifacts_when_directories_are_copied_then_they_stay_unless_the_opera
 }
 
 #[test]
-fn embedded_ldap_when_storage_server_is_planned_then_its_users_are_copied_while_stopped() {
-    let plan = world("ss-1.1.0").good();
-    assert!(
-        plan.step(&"data.copy-org.wso2.carbon.directory@n1".parse().unwrap())
-            .is_some()
-    );
+fn embedded_ldap_when_planned_then_its_users_are_copied_while_stopped() {
+    for name in GUIDES {
+        let plan = world(name).good();
+        let steps = ids(&plan, "data");
+        let copies = steps
+            .iter()
+            .filter(|id| *id == "data.copy-org.wso2.carbon.directory@n1");
+        assert_eq!(copies.count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn test_beside_production_when_the_page_speaks_of_it_then_declined_as_nothing_serves_beside_it() {
+    let guide = shipped("carbon-4.2.0");
+    let beside = guide
+        .sentences
+        .iter()
+        .find(|sentence| sentence.id == "beside")
+        .unwrap();
+    assert!(beside.steps.is_empty() && beside.declined.is_some());
 }

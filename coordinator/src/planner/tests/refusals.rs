@@ -131,3 +131,79 @@ fn script_when_it_works_on_identity_tables_then_refused_whatever_its_name() {
     script.touches.insert("IDN_OAUTH_CONSUMER_APPS".into());
     assert_eq!(world.codes(), ["identity-script"]);
 }
+
+#[test]
+fn production_when_the_homes_name_another_host_then_refused_until_somebody_has_checked() {
+    let mut world = World::new();
+    world.home(1, 0).datasources[0].url = "jdbc:mysql://db-alias:3306/CARBON".into();
+    assert_eq!(world.codes(), ["other-host"]);
+    let text = crate::planner::testing::FILE.replace("scripts    =", "same_server = true\nscripts    =");
+    world.upgrade = Upgrade::parse("dss.toml", &text).unwrap();
+    world.good();
+}
+
+#[test]
+fn production_when_local_then_every_name_of_the_loopback_and_a_socket_are_one_host() {
+    for (production, home) in [
+        ("mysql://dss@localhost/CARBON", "127.0.0.1"),
+        ("mysql://dss@127.0.0.1/CARBON", "localhost"),
+        ("mysql://dss@DB1/CARBON", "db1"),
+    ] {
+        let mut world = World::new();
+        world.upgrade.databases[0].production.url = production.into();
+        for node in 0..2 {
+            world.home(node, 0).datasources[0].url = format!("jdbc:mysql://{home}:3306/CARBON");
+        }
+        world.good();
+        world.home(0, 0).datasources[0].url = format!("jdbc:mysql://{home}:3307/CARBON");
+        assert_eq!(world.codes(), ["other-host"], "another port is another server");
+    }
+}
+
+#[test]
+fn prepared_home_when_a_data_source_stays_on_production_then_refused_until_an_edit_sets_its_url() {
+    let mut world = World::new();
+    let stray = source("EXTRA", "jdbc/Extra", "jdbc:mysql://db-alias:3306/CARBON");
+    world.home(0, 1).datasources.push(stray);
+    assert_eq!(world.codes(), ["new-home-on-production"]);
+    let url = "/datasources-configuration/datasources/datasource[name='EXTRA']/definition/configuration/url";
+    world.upgrade.configs = vec![crate::model::upgrade::SiteConfig {
+        file: "repository/conf/datasources/master-datasources.xml".into(),
+        set: [(url.to_owned(), "jdbc:mysql://db1/CARBON_320".to_owned())].into(),
+    }];
+    world.good();
+}
+
+#[test]
+fn url_when_a_parameter_names_the_old_home_or_a_secret_then_refused_until_the_url_is_set() {
+    for (parameter, code) in [
+        (
+            "trustCertificateKeyStoreUrl=file:/opt/n1/old/ts.jks",
+            "old-home-in-url",
+        ),
+        ("trustCertificateKeyStorePassword=***", "secret-in-url"),
+    ] {
+        let mut world = World::new();
+        world.home(0, 0).datasources[0].url = format!("jdbc:mysql://db1:3306/CARBON?{parameter}");
+        assert_eq!(world.codes(), [code]);
+        let url = "/datasources-configuration/datasources/datasource[name='WSO2_CARBON_DB']/definition[@type='RDBMS']/configuration/url";
+        world.upgrade.configs = vec![crate::model::upgrade::SiteConfig {
+            file: "repository/conf/datasources/master-datasources.xml".into(),
+            set: [(url.to_owned(), "file:/etc/cutover/url".to_owned())].into(),
+        }];
+        world.good();
+    }
+}
+
+#[test]
+fn script_when_it_only_works_on_what_is_there_then_no_migration_unless_one_is_named_beside_it() {
+    let mut world = World::new();
+    let mut cleanup = world.scripts["migration.sql"].clone();
+    cleanup.blob.name = "cleanup.sql".into();
+    cleanup.touches = ["UM_USER".to_owned()].into();
+    world.scripts.insert("cleanup.sql".into(), cleanup);
+    world.upgrade.databases[0].scripts = vec!["cleanup.sql".into()];
+    assert_eq!(world.codes(), ["script-no-migration"]);
+    world.upgrade.databases[0].scripts = vec!["cleanup.sql".into(), "migration.sql".into()];
+    assert_eq!(world.good().databases[0].scripts.len(), 2);
+}
