@@ -9,7 +9,8 @@ mod managers;
 mod registry;
 mod rss;
 mod secrets;
-mod version;
+mod users;
+pub(crate) mod version;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -201,7 +201,7 @@ pub fn essentials(facts: &NodeFacts, homes: &[String]) -> Sha256Hex {
             (
                 &home.tenants,
                 home.port_offset,
-                &home.other_databases,
+                (&home.other_databases, &home.named_databases),
                 &home.registry_mounts,
                 &home.index_location,
             ),

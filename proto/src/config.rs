@@ -14,8 +14,24 @@ pub struct ConfigComparison {
     pub old: String,
     /// What counted as the old version's stock, in words: the archive's name and hash, or the home's unedited files.
     pub stock: String,
+    /// What the new version's archive says it is; none when the new home was unpacked already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_version: Option<ArchiveVersion>,
     /// Files with something to say, by path. A file that is as its stock is not listed.
     pub files: Vec<FileComparison>,
+}
+
+/// Which product an archive holds. Fields are empty where it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveVersion {
+    /// The archive's name.
+    pub archive: String,
+    /// The product.
+    pub product: String,
+    /// Its version.
+    pub version: String,
+    /// The kernel's version.
+    pub kernel: String,
 }
 
 /// One file of the old home that is not as its version shipped it.
@@ -23,7 +39,8 @@ pub struct ConfigComparison {
 pub struct FileComparison {
     /// Path under the old home.
     pub file: String,
-    /// Hash of the old home's file: the values of this comparison stood in exactly this content.
+    /// Hash of the old home's file: the values of this comparison stood in exactly this content. That of nothing for a
+    /// file that can't be read.
     pub sha256: Sha256Hex,
     /// What kind of difference it is.
     pub state: FileState,
@@ -50,6 +67,11 @@ pub enum FileState {
     /// It is not well-formed.
     Malformed {
         /// Why, with line and column; never a value.
+        reason: String,
+    },
+    /// It can't be read: a link out of the home, a pipe, no right to.
+    Unread {
+        /// Why; never a value.
         reason: String,
     },
 }

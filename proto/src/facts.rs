@@ -40,8 +40,11 @@ pub struct HomeFacts {
     pub kernel: String,
     /// `carbon.xml` `/Server/ServerKey`.
     pub server_key: String,
-    /// `carbon.xml` `/Server/Ports/Offset`.
+    /// The offset of the ports: that of the running server (`-DportOffset`), else `carbon.xml` `/Server/Ports/Offset`.
     pub port_offset: u16,
+    /// The offset that `carbon.xml` says, whatever the running server was started with; none where it was not told.
+    #[serde(default)]
+    pub configured_offset: Option<u16>,
     /// Ports the server listens on when up: https first.
     pub ports: Vec<u16>,
     /// The running server, believed only when its command line names this home.
@@ -73,6 +76,10 @@ pub struct HomeFacts {
     /// `rss-config.xml`. `name` says what it is for; `jndi` is empty.
     #[serde(default)]
     pub other_databases: Vec<DatasourceFacts>,
+    /// Databases of users or of the registry that a file names in another way than by the one data source of the realm
+    /// or of a `dbConfig`: inline URLs, and user stores with a database of their own.
+    #[serde(default)]
+    pub named_databases: Vec<NamedDatabase>,
     /// What `registry.xml` mounts.
     #[serde(default)]
     pub registry_mounts: Vec<MountFacts>,
@@ -136,6 +143,41 @@ pub struct KeystoreFacts {
     pub role: String,
     /// Hash of its content; none when it is not there.
     pub sha256: Option<Sha256Hex>,
+}
+
+/// A database that a configuration file names past Carbon's usual place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedDatabase {
+    /// File under the home.
+    pub file: String,
+    /// What it holds.
+    pub used_for: DatabaseUse,
+    /// How the file names it.
+    pub by: NamedBy,
+}
+
+/// What a database named past the usual place holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseUse {
+    /// The realm: users, roles, permissions (`user-mgt.xml` `Configuration`).
+    Realm,
+    /// The users of the primary user store (`user-mgt.xml` `UserStoreManager`).
+    PrimaryStore,
+    /// The users of a secondary user store that is not disabled.
+    SecondaryStore,
+    /// The registry, under this `dbConfig`.
+    Registry(String),
+}
+
+/// How a file names a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NamedBy {
+    /// A JDBC URL in the file itself, without any password in it.
+    Url(String),
+    /// The JNDI name of a data source.
+    Jndi(String),
 }
 
 /// A mount in `registry.xml`.

@@ -4,17 +4,21 @@
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use cutover_files::Cancel;
 use cutover_files::unpack::{PeekRequest, UnpackError, peek};
-use cutover_proto::config::{ConfigComparison, FileState};
+use cutover_proto::config::{ArchiveVersion, ConfigComparison, FileComparison, FileState};
+use cutover_proto::ids::Sha256Hex;
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use cutover_proto::step::BlobRef;
+use cutover_xmledit::Document;
 
 use super::{fetch, files, originals};
 use crate::config_diff::{self, Stock};
 use crate::durable;
+use crate::facts::{conf, version};
 use crate::fault;
 use crate::service::inside::Inside;
 use crate::task::Task;
@@ -25,8 +29,11 @@ const VERSION: &str = "bin/version.txt";
 const CONF_MAX: u64 = 256 << 20;
 /// More than any one configuration file has.
 const FILE_MAX: u64 = 32 << 20;
-/// Files of the start folder that nobody edits.
-const SHIPPED: [&str; 2] = [VERSION, "bin/wso2carbon-version.txt"];
+const KERNEL: &str = "bin/wso2carbon-version.txt";
+/// The kernel's own jar, which names its version where no file does.
+const CORE: &str = "repository/components/plugins/org.wso2.carbon.core_";
+/// Files of the start folder that nobody edits and no patch replaces alone.
+const SHIPPED: [&str; 2] = [VERSION, KERNEL];
 /// How much older than its arrival on this disk a file must be for its time to be that of the distribution.
 const CLEARLY: Duration = Duration::from_secs(3600);
 
@@ -58,6 +65,10 @@ pub(super) async fn perform(
         Some(blob) if !unpacked => Some(shipped(task, blob, Keep::Yes).await?),
         Some(_) | None => None,
     };
+    let version = new_archive
+        .as_ref()
+        .zip(new_stock)
+        .map(|(archive, blob)| version_of(blob, archive));
     let described = old_stock.map(|blob| format!("{} (SHA-256 {})", blob.name, blob.sha256));
     let task = task.clone();
     let waiting = task.clone();
@@ -82,6 +93,7 @@ pub(super) async fn perform(
                 old: &old_home,
                 stock: &stock,
                 new: &new_home,
+                version: version.as_ref(),
             };
             scene.compare(&old, words, cancel, progress)
         })
@@ -103,11 +115,17 @@ async fn shipped(task: &Task, blob: &BlobRef, keep: Keep) -> Result<Shipped, Ste
     let zip = fetch::blob(task, blob).await?;
     let name = blob.name.clone();
     task.blocking(move |cancel, _| {
+        let kernel = Mutex::new(None);
         let peeked = peek(&PeekRequest {
             zip: &zip,
             wanted: &|path| {
                 let path = path.to_string();
-                path == VERSION || path.strip_prefix(CONF).is_some_and(|rest| rest.starts_with('/'))
+                if let Some(version) = path.strip_prefix(CORE).and_then(|rest| rest.strip_suffix(".jar")) {
+                    let line = format!("WSO2 Carbon Framework v{version}");
+                    *kernel.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+                }
+                SHIPPED.contains(&path.as_str())
+                    || path.strip_prefix(CONF).is_some_and(|rest| rest.starts_with('/'))
             },
             max_bytes: CONF_MAX,
             cancel,
@@ -119,9 +137,37 @@ async fn shipped(task: &Task, blob: &BlobRef, keep: Keep) -> Result<Shipped, Ste
             .map_err(|error| unreadable(&name, &error))?
             .files
             .into_iter();
-        Ok(files.map(|(path, content)| (path.to_string(), content)).collect())
+        let mut shipped: Shipped = files.map(|(path, content)| (path.to_string(), content)).collect();
+        if let Some(line) = kernel.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            shipped
+                .entry(KERNEL.to_owned())
+                .or_insert_with(|| line.into_bytes());
+        }
+        Ok(shipped)
     })
     .await
+}
+
+/// Which product an archive holds, by its version files, else by `carbon.xml`.
+fn version_of(blob: &BlobRef, archive: &Shipped) -> ArchiveVersion {
+    let named = |file: &str| version::in_bytes(archive.get(file)?);
+    let carbon = archive
+        .get("repository/conf/carbon.xml")
+        .and_then(|bytes| Document::parse(bytes).ok());
+    let value = |path: &str| {
+        let carbon = carbon.as_ref();
+        carbon
+            .and_then(|document| conf::text(document, path))
+            .unwrap_or_default()
+    };
+    let (product, version) =
+        named(VERSION).unwrap_or_else(|| (value("/Server/Name"), value("/Server/Version")));
+    ArchiveVersion {
+        archive: blob.name.clone(),
+        product,
+        version,
+        kernel: named(KERNEL).map(|(_, version)| version).unwrap_or_default(),
+    }
 }
 
 fn unreadable(name: &str, error: &UnpackError) -> StepError {
@@ -200,16 +246,7 @@ fn check_version(old: &Inside, home: &Path, archive: &Shipped) -> Result<(), Ste
 
 /// The time that shipped files have, if it is that of the distribution and not that of a copy.
 fn untouched(old: &Inside) -> (OldStock, String) {
-    let jars = old.names("bin").unwrap_or_default().into_iter();
-    let jars = jars
-        .filter(|name| name.ends_with(".jar"))
-        .map(|name| format!("bin/{name}"));
-    let names: Vec<String> = SHIPPED
-        .iter()
-        .map(|name| (*name).to_owned())
-        .chain(jars)
-        .collect();
-    let metas: Vec<Metadata> = names
+    let metas: Vec<Metadata> = SHIPPED
         .iter()
         .filter_map(|name| old.file(name).ok().flatten()?.metadata().ok())
         .collect();
@@ -227,10 +264,11 @@ fn untouched(old: &Inside) -> (OldStock, String) {
                      compared with the new version's";
         return (OldStock::Untouched(None), words.to_owned());
     }
-    let youngest = metas.iter().filter_map(|meta| meta.modified().ok()).max();
-    let words = "the old home's own files that are not younger than its shipped ones (bin/*.jar and the version files); \
-                 younger files are compared with the new version's";
-    (OldStock::Untouched(youngest), words.to_owned())
+    // The older one: a file that was patched later would make the site's edits before that count as stock.
+    let oldest = metas.iter().filter_map(|meta| meta.modified().ok()).min();
+    let words = "the old home's own files that are not younger than its version files (bin/version.txt and \
+                 bin/wso2carbon-version.txt); younger files are compared with the new version's";
+    (OldStock::Untouched(oldest), words.to_owned())
 }
 
 /// What the new version ships.
@@ -244,6 +282,8 @@ struct Scene<'a> {
     old: &'a Inside,
     stock: &'a OldStock,
     new: &'a NewStock<'a>,
+    /// What the new version's archive says it is.
+    version: Option<&'a ArchiveVersion>,
 }
 
 impl Scene<'_> {
@@ -261,21 +301,26 @@ impl Scene<'_> {
         let mut comparison = ConfigComparison {
             old: home.to_string_lossy().into_owned(),
             stock,
+            new_version: self.version.cloned(),
             files: Vec::new(),
         };
         cutover_files::Progress::total(progress, found.files.len() as u64, 0);
-        let mut unread = found.unread;
+        let what = "it is no file inside the home (a link out of it or to a folder, a pipe, a name that is not UTF-8)";
+        let mut unread: Vec<FileComparison> = found.unread.iter().map(|file| not_read(file, what)).collect();
         for file in &found.files {
             cancel
                 .check()
                 .map_err(|_| fault::cancelled("the configuration was not compared"))?;
             match self.one(file) {
                 Ok(compared) => comparison.files.extend(compared),
-                Err(Unread::Old) => unread.push(file.clone()),
+                Err(Unread::Old(error)) => unread.push(not_read(file, &error.to_string())),
                 Err(Unread::Failed(error)) => return Err(error),
             }
             cutover_files::Progress::add(progress, 1, 0);
         }
+        let names: Vec<String> = unread.iter().map(|compared| compared.file.clone()).collect();
+        comparison.files.extend(unread);
+        comparison.files.sort_by(|a, b| a.file.cmp(&b.file));
         let count = |wanted: &dyn Fn(&FileState) -> bool| {
             comparison.files.iter().filter(|file| wanted(&file.state)).count()
         };
@@ -296,17 +341,17 @@ impl Scene<'_> {
                     .sum::<usize>(),
             )
             .with("stock", &comparison.stock)
-            .with("unread", listed(&unread));
+            .with("unread", listed(&names));
         Ok(Receipt {
             config: Some(Box::new(comparison)),
             ..receipt
         })
     }
 
-    fn one(&self, file: &str) -> Result<Option<cutover_proto::config::FileComparison>, Unread> {
-        let opened = self.old.file(file).map_err(|_| Unread::Old)?;
+    fn one(&self, file: &str) -> Result<Option<FileComparison>, Unread> {
+        let opened = self.old.file(file).map_err(Unread::Old)?;
         let meta = opened.as_ref().and_then(|file| file.metadata().ok());
-        let site = self.old.read(file, FILE_MAX).map_err(|_| Unread::Old)?;
+        let site = self.old.read(file, FILE_MAX).map_err(Unread::Old)?;
         let (Some(meta), Some(site)) = (meta, site) else {
             return Ok(None);
         };
@@ -316,9 +361,9 @@ impl Scene<'_> {
                 Some(bytes) => Stock::Shipped(bytes),
                 None => Stock::NotShipped,
             },
-            OldStock::Untouched(youngest) => {
+            OldStock::Untouched(built) => {
                 let modified = meta.modified().ok();
-                if matches!((modified, youngest), (Some(modified), Some(youngest)) if modified <= *youngest) {
+                if matches!((modified, built), (Some(modified), Some(built)) if modified <= *built) {
                     return Ok(None);
                 }
                 Stock::Unknown
@@ -342,9 +387,20 @@ impl Scene<'_> {
 
 /// Why a file was not compared.
 enum Unread {
-    /// The old home's file can't be read: a link out of the home, a pipe, no right to. It is named in the receipt.
-    Old,
+    /// The old home's file can't be read: a link out of the home, a pipe, no right to.
+    Old(std::io::Error),
     Failed(StepError),
+}
+
+fn not_read(file: &str, reason: &str) -> FileComparison {
+    FileComparison {
+        file: file.to_owned(),
+        sha256: Sha256Hex::of(b""),
+        state: FileState::Unread {
+            reason: reason.to_owned(),
+        },
+        changes: Vec::new(),
+    }
 }
 
 fn listed(files: &[String]) -> String {

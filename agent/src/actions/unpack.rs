@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{fetch, files};
 use crate::durable;
+use crate::facts::version;
 use crate::fault;
+use crate::service::inside::Inside;
 use crate::service::{account, carbon};
 use crate::task::Task;
 
@@ -66,10 +68,18 @@ pub(super) async fn perform(task: &Task, home: &str, distribution: &BlobRef) -> 
 }
 
 fn receipt(marker: &Marker) -> Receipt {
+    let inside = Inside::open(&marker.home).ok().flatten();
+    let named = |file: &str| {
+        let (product, version) = version::in_file(inside.as_ref()?, file).ok()??;
+        Some(format!("{product} {version}"))
+    };
+    let told = |file: &str| named(file).unwrap_or_else(|| format!("not told by {file}"));
     Receipt::new()
         .with("home", marker.home.display())
         .with("sha256", &marker.sha256)
         .with("tree_blake3", &marker.tree)
+        .with("product", told("bin/version.txt"))
+        .with("kernel", told("bin/wso2carbon-version.txt"))
 }
 
 /// A home that stands there already: what this step, or an earlier run, unpacked from the same archive; or

@@ -36,14 +36,38 @@ pub fn text(document: &Document, path: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Says when a place that is to hold one value is there several times: no edit could tell which one is meant.
-pub(super) fn once(document: &Document, file: &str, path: &str, problems: &mut Vec<String>) {
-    let count = path.parse::<Path>().map_or(0, |path| document.all(&path).len());
-    if count > 1 {
-        problems.push(format!(
-            "{file}: {path} is there {count} times, and which one is meant is not known"
-        ));
+/// The one value at a path, or why there is none.
+pub(super) fn one(document: &Document, path: &str) -> Result<String, String> {
+    let found = path
+        .parse::<Path>()
+        .map(|path| document.count(&path))
+        .unwrap_or(0);
+    match found {
+        0 => Err("is missing".to_owned()),
+        1 => text(document, path).ok_or_else(|| "has no value".to_owned()),
+        several => Err(format!("is there {several} times")),
     }
+}
+
+/// The JDBC URLs at a path, without passwords.
+pub(super) fn inline(document: &Document, path: &str) -> Vec<String> {
+    values(document, path)
+        .iter()
+        .map(|url| without_password(url))
+        .collect()
+}
+
+/// Every value at a path that is not empty.
+pub(super) fn values(document: &Document, path: &str) -> Vec<String> {
+    let leaves = path
+        .parse::<Path>()
+        .map(|path| document.all(&path))
+        .unwrap_or_default();
+    leaves
+        .into_iter()
+        .filter_map(|leaf| Some(leaf.value.ok()?.trim().to_owned()))
+        .filter(|value| !value.is_empty())
+        .collect()
 }
 
 /// The first value at a path: of several connectors the first one counts.

@@ -7,7 +7,7 @@ use cutover_files::Root;
 use cutover_proto::facts::{HoldFacts, HomeFacts, ServerProcess};
 use walkdir::WalkDir;
 
-use super::{Scene, conf, layout, managers, registry, rss, secrets, size, version};
+use super::{Scene, conf, layout, managers, registry, rss, secrets, size, users, version};
 use crate::service::account;
 use crate::service::carbon::{self, Process};
 use crate::service::inside::Inside;
@@ -27,6 +27,8 @@ const SECRETS_MAX: u64 = 4 << 20;
 pub struct Ports {
     /// `carbon.xml` `/Server/Ports/Offset`, or the running server's `-DportOffset`.
     pub offset: u16,
+    /// The offset in `carbon.xml` alone.
+    pub configured: u16,
     /// The https port, offset included.
     pub https: u16,
     /// The http port, offset included.
@@ -40,6 +42,7 @@ pub fn ports(home: &Path) -> Ports {
         Ok(root) => ports_of(&root, home, &mut Vec::new()),
         Err(_) => Ports {
             offset: 0,
+            configured: 0,
             https: HTTPS,
             http: HTTP,
         },
@@ -56,8 +59,10 @@ fn ports_of(root: &Root, home: &Path, problems: &mut Vec<String>) -> Ports {
     };
     let carbon = read("repository/conf/carbon.xml");
     let tomcat = read("repository/conf/tomcat/catalina-server.xml");
-    let configured = carbon.and_then(|document| conf::text(&document, "/Server/Ports/Offset")?.parse().ok());
-    let offset = running_offset(home).or(configured).unwrap_or(0);
+    let configured = carbon
+        .and_then(|document| conf::text(&document, "/Server/Ports/Offset")?.parse().ok())
+        .unwrap_or(0);
+    let offset = running_offset(home).unwrap_or(configured);
     let port = |scheme: &str, default: u16| {
         let path = format!("/Server/Service/Connector[@scheme='{scheme}']/@port");
         let port = tomcat
@@ -67,6 +72,7 @@ fn ports_of(root: &Root, home: &Path, problems: &mut Vec<String>) -> Ports {
     };
     Ports {
         offset,
+        configured,
         https: port("https", HTTPS),
         http: port("http", HTTP),
     }
@@ -131,6 +137,7 @@ fn read_into(facts: &mut HomeFacts, root: &Root, inside: &Inside, home: &Path) {
     versions(facts, root, inside);
     let ports = ports_of(root, home, &mut facts.problems);
     facts.port_offset = ports.offset;
+    facts.configured_offset = Some(ports.configured);
     facts.ports = vec![ports.https, ports.http];
     facts.datasources = conf::datasources(root, &mut facts.problems);
     databases(facts, root);
@@ -143,7 +150,9 @@ fn read_into(facts: &mut HomeFacts, root: &Root, inside: &Inside, home: &Path) {
     let extra = layout::extra_datasource_files(inside);
     facts.extra_datasource_files = told("repository/conf/datasources", extra, problems);
     facts.service_metadata = told("servicemetafiles", layout::service_metadata(inside), problems);
-    facts.secrets = secrets::found(root, inside, home, &facts.config_files, problems);
+    let stores = secrets::user_stores(inside, problems);
+    facts.named_databases.extend(users::secondary(root, &stores));
+    facts.secrets = secrets::found(root, inside, home, &facts.config_files, &stores, problems);
     if told(SCRIPT, inside.file(SCRIPT).map(|file| file.is_none()), problems) {
         problems.push(format!("{SCRIPT} is missing: this is no complete Carbon home"));
     }
@@ -197,40 +206,21 @@ fn versions(facts: &mut HomeFacts, root: &Root, inside: &Inside) {
 }
 
 fn databases(facts: &mut HomeFacts, root: &Root) {
-    match conf::document(root, "repository/conf/user-mgt.xml") {
-        Ok(Some(document)) => {
-            let path = "/UserManager/Realm/Configuration/Property[@name='dataSource']";
-            facts.user_datasource = conf::text(&document, path);
-            conf::once(
-                &document,
-                "repository/conf/user-mgt.xml",
-                path,
-                &mut facts.problems,
-            );
-        }
-        Ok(None) => facts
-            .problems
-            .push("repository/conf/user-mgt.xml is missing".to_owned()),
-        Err(problem) => facts.problems.push(problem),
+    let (named, problems) = (&mut facts.named_databases, &mut facts.problems);
+    match conf::document(root, users::USERS) {
+        Ok(Some(document)) => facts.user_datasource = users::source(&document, named, problems),
+        Ok(None) => problems.push(format!("{} is missing", users::USERS)),
+        Err(problem) => problems.push(problem),
     }
-    match conf::document(root, "repository/conf/registry.xml") {
+    match conf::document(root, registry::REGISTRY) {
         Ok(Some(document)) => {
-            (facts.registry_datasources, facts.registry_current) = registry::sources(&document);
+            (facts.registry_datasources, facts.registry_current) =
+                registry::sources(&document, named, problems);
             facts.registry_mounts = registry::mounts(&document);
             facts.index_location = registry::index_location(&document);
-            for path in registry::single(&facts.registry_datasources) {
-                conf::once(
-                    &document,
-                    "repository/conf/registry.xml",
-                    &path,
-                    &mut facts.problems,
-                );
-            }
         }
-        Ok(None) => facts
-            .problems
-            .push("repository/conf/registry.xml is missing".to_owned()),
-        Err(problem) => facts.problems.push(problem),
+        Ok(None) => problems.push(format!("{} is missing", registry::REGISTRY)),
+        Err(problem) => problems.push(problem),
     }
 }
 

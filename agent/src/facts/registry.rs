@@ -1,19 +1,54 @@
 //! What `registry.xml` says: data sources, mounts, the index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cutover_proto::facts::MountFacts;
+use cutover_proto::facts::{DatabaseUse, MountFacts, NamedBy, NamedDatabase};
 use cutover_xmledit::{Document, Path};
 
-use super::conf::{text, without_password};
+use super::conf::{inline, one, text, without_password};
 
-/// The data sources by `dbConfig`, and the `dbConfig` in use.
-pub(super) fn sources(document: &Document) -> (BTreeMap<String, String>, Option<String>) {
-    let sources = elements(document, "/wso2registry/dbConfig", "@name")
-        .into_iter()
-        .filter_map(|(at, name)| Some((name, text(document, &format!("{at}/dataSource"))?)))
-        .collect();
-    (sources, text(document, "/wso2registry/currentDBConfig"))
+pub(super) const REGISTRY: &str = "repository/conf/registry.xml";
+
+/// The data sources by `dbConfig`, and the `dbConfig` in use. A `dbConfig` that does not name exactly one is a problem,
+/// and its URL, where it has one instead, goes to `named`.
+pub(super) fn sources(
+    document: &Document,
+    named: &mut Vec<NamedDatabase>,
+    problems: &mut Vec<String>,
+) -> (BTreeMap<String, String>, Option<String>) {
+    let mut sources = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for (at, name) in elements(document, "/wso2registry/dbConfig", "@name") {
+        if !seen.insert(name.clone()) {
+            problems.push(format!("{REGISTRY}: dbConfig `{name}` occurs twice"));
+            sources.remove(&name);
+            continue;
+        }
+        match one(document, &format!("{at}/dataSource")) {
+            Ok(source) => drop(sources.insert(name, source)),
+            Err(why) => {
+                let url = inline(document, &format!("{at}/url"));
+                problems.push(format!(
+                    "{REGISTRY}: the data source of dbConfig `{name}` {why}{}",
+                    if url.is_empty() {
+                        ""
+                    } else {
+                        ", and its database is named by an inline url"
+                    }
+                ));
+                named.extend(url.into_iter().map(|url| NamedDatabase {
+                    file: REGISTRY.to_owned(),
+                    used_for: DatabaseUse::Registry(name.clone()),
+                    by: NamedBy::Url(url),
+                }));
+            }
+        }
+    }
+    let current = one(document, "/wso2registry/currentDBConfig");
+    if let Err(why) = &current {
+        problems.push(format!("{REGISTRY}: currentDBConfig {why}"));
+    }
+    (sources, current.ok())
 }
 
 /// What is mounted, with the instance that each mount names.
@@ -38,15 +73,6 @@ pub(super) fn mounts(document: &Document) -> Vec<MountFacts> {
                 instance,
             }
         })
-        .collect()
-}
-
-/// The places that must be there once: what the server reads there must be what an edit sets.
-pub(super) fn single(sources: &BTreeMap<String, String>) -> Vec<String> {
-    let names = sources.keys().filter_map(|name| Path::quote(name));
-    names
-        .map(|name| format!("/wso2registry/dbConfig[@name={name}]/dataSource"))
-        .chain(["/wso2registry/currentDBConfig".to_owned()])
         .collect()
 }
 
@@ -111,6 +137,62 @@ mod tests {
             (2, "nowhere", "")
         );
         assert_eq!(index_location(&document).as_deref(), Some("/_system/local/last"));
-        assert_eq!(sources(&document).0.len(), 2);
+        assert_eq!(sources(&document, &mut Vec::new(), &mut Vec::new()).0.len(), 2);
+    }
+
+    fn look(
+        text: &str,
+    ) -> (
+        BTreeMap<String, String>,
+        Option<String>,
+        Vec<NamedDatabase>,
+        Vec<String>,
+    ) {
+        let document = Document::parse(format!("<wso2registry>{text}</wso2registry>").as_bytes()).unwrap();
+        let (mut named, mut problems) = (Vec::new(), Vec::new());
+        let (sources, current) = sources(&document, &mut named, &mut problems);
+        (sources, current, named, problems)
+    }
+
+    #[test]
+    fn sources_when_an_element_occurs_twice_then_no_value_and_a_problem() {
+        let twice = "<currentDBConfig>a</currentDBConfig><dbConfig name='a'><dataSource>jdbc/A</dataSource>\
+            <dataSource>jdbc/B</dataSource></dbConfig>";
+        let (sources, _, _, problems) = look(twice);
+        assert!(
+            sources.is_empty() && problems[0].contains("is there 2 times"),
+            "{problems:?}"
+        );
+        let twice = "<currentDBConfig>a</currentDBConfig><dbConfig name='a'><dataSource>jdbc/A</dataSource></dbConfig>\
+            <dbConfig name='a'><dataSource>jdbc/B</dataSource></dbConfig>";
+        let (sources, _, _, problems) = look(twice);
+        assert!(
+            sources.is_empty() && problems[0].contains("`a` occurs twice"),
+            "{problems:?}"
+        );
+        let twice = "<currentDBConfig>a</currentDBConfig><currentDBConfig>b</currentDBConfig>";
+        let (_, current, _, problems) = look(twice);
+        assert!(
+            current.is_none() && problems[0].contains("is there 2 times"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn sources_when_a_config_has_an_inline_url_then_told_without_its_password() {
+        let (sources, current, named, problems) = look(
+            "<currentDBConfig>a</currentDBConfig><dbConfig name='a'><url>jdbc:mysql://db/R?password=hunter2</url>\
+             <password>hunter3</password></dbConfig>",
+        );
+        assert!(sources.is_empty());
+        assert_eq!(current.as_deref(), Some("a"));
+        let expected = NamedDatabase {
+            file: REGISTRY.into(),
+            used_for: DatabaseUse::Registry("a".into()),
+            by: NamedBy::Url("jdbc:mysql://db/R?password=***".into()),
+        };
+        assert_eq!(named, [expected]);
+        assert!(problems[0].contains("inline url"), "{problems:?}");
+        assert!(!problems[0].contains("hunter"));
     }
 }

@@ -16,12 +16,13 @@ const PASSWORD_FILES: [&str; 3] = ["password-persist", "password-tmp", "password
 /// More than such a file ever has.
 const MAX: u64 = 4 << 20;
 
-/// What is found in a home; `config` are its configuration files.
+/// What is found in a home; `config` are its configuration files, `stores` its secondary user stores.
 pub(super) fn found(
     root: &Root,
     inside: &Inside,
     home: &Path,
     config: &[String],
+    stores: &[String],
     problems: &mut Vec<String>,
 ) -> SecretFacts {
     let mut facts = SecretFacts::default();
@@ -36,8 +37,7 @@ pub(super) fn found(
         (facts.aliases, facts.plain_aliases) = secret::aliases(&bytes);
     }
     facts.cipher_paths = read("cipher-tool.properties").and_then(|bytes| cipher_paths(&bytes));
-    let stores = user_stores(inside, problems);
-    for file in config.iter().filter(|file| file.ends_with(".xml")).chain(&stores) {
+    for file in config.iter().filter(|file| file.ends_with(".xml")).chain(stores) {
         match conf::document(root, file) {
             Ok(Some(document)) => marked(file, &document, &mut facts),
             Ok(None) => {}
@@ -82,7 +82,7 @@ fn cipher_paths(bytes: &[u8]) -> Option<CipherPaths> {
 }
 
 /// The secondary user stores of the super tenant and of every tenant.
-fn user_stores(inside: &Inside, problems: &mut Vec<String>) -> Vec<String> {
+pub(super) fn user_stores(inside: &Inside, problems: &mut Vec<String>) -> Vec<String> {
     let mut folders = vec!["repository/deployment/server/userstores".to_owned()];
     let tenants = inside.names("repository/tenants").unwrap_or_default();
     folders.extend(

@@ -16,9 +16,13 @@ pub(super) fn split(line: &str) -> Option<(String, String)> {
 }
 
 /// Name and version in a text file of a home.
-pub(super) fn in_file(home: &Inside, file: &str) -> io::Result<Option<(String, String)>> {
-    let bytes = home.read(file, MAX)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).lines().find_map(split))
+pub(crate) fn in_file(home: &Inside, file: &str) -> io::Result<Option<(String, String)>> {
+    Ok(in_bytes(&home.read(file, MAX)?.unwrap_or_default()))
+}
+
+/// Name and version in the content of such a file.
+pub(crate) fn in_bytes(bytes: &[u8]) -> Option<(String, String)> {
+    String::from_utf8_lossy(bytes).lines().find_map(split)
 }
 
 /// The kernel's version in the names of its jars.

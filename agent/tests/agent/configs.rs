@@ -242,6 +242,18 @@ async fn configuration_when_no_distribution_is_named_then_untouched_files_are_st
     for file in ["bin/version.txt", "bin/wso2carbon-version.txt", own, CIPHER] {
         filetime::set_file_mtime(old.join(file), built).unwrap();
     }
+    // The site edited after the build, and patched the server after that.
+    let day = |days: i64| filetime::FileTime::from_unix_time(1_300_000_000 + days * 86_400, 0);
+    put(&old, "bin/patched.jar", b"");
+    for (file, days) in [
+        (USERS, 10),
+        ("bin/patched.jar", 20),
+        ("bin/wso2carbon-version.txt", 20),
+    ] {
+        filetime::set_file_mtime(old.join(file), day(days)).unwrap();
+    }
+    let broken = "repository/conf/linked.xml";
+    std::os::unix::fs::symlink("/etc/hostname", old.join(broken)).unwrap();
     let receipt = session
         .run(&compare("b@n", &old, None, &new, None))
         .await
@@ -249,6 +261,11 @@ async fn configuration_when_no_distribution_is_named_then_untouched_files_are_st
     assert!(config(&receipt).stock.contains("own files"));
     assert_eq!(state(&receipt, own), None);
     assert_eq!(state(&receipt, USERS), Some(FileState::StockUnknown));
+    assert!(
+        matches!(state(&receipt, broken), Some(FileState::Unread { reason }) if reason.contains("link")),
+        "{receipt:?}"
+    );
+    assert_eq!(receipt.evidence["unread"], format!("1: {broken}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,11 +314,26 @@ async fn comparison_when_its_sides_are_not_there_then_refused() {
         .unwrap_err();
     assert_eq!(error.code, ErrorCode::NotFound);
     // The new version's distribution stands for a home that is not unpacked, and stays for the unpacking.
-    let shipped = distribution(&node, "new", &[(USERS, NEW)]);
+    let files = [
+        (USERS, NEW),
+        ("bin/version.txt", "WSO2 Y v2.0.0\n"),
+        ("bin/wso2carbon-version.txt", "WSO2 Carbon Framework v4.2.0\n"),
+    ];
+    let shipped = distribution(&node, "new", &files);
     let receipt = session
         .run(&compare("d@n", &old, Some(&stock), &none, Some(&shipped)))
         .await
         .unwrap();
+    let told = config(&receipt).new_version.as_ref().unwrap();
+    assert_eq!(
+        (
+            told.archive.as_str(),
+            told.product.as_str(),
+            told.version.as_str(),
+            told.kernel.as_str()
+        ),
+        ("new.zip", "WSO2 Y", "2.0.0", "4.2.0")
+    );
     assert!(matches!(
         change(config(&receipt), USERS, "/UserManager/Realm/Dn").new,
         NewPlace::There { .. }

@@ -54,6 +54,8 @@ pub struct Upgrade {
     pub overwrite: Vec<String>,
     /// Data sources on a node's own embedded database, which stays behind.
     pub leave: Vec<String>,
+    /// Secondary user stores that are copied with the database that they name, which is not part of the upgrade.
+    pub user_stores: Vec<String>,
     /// Tenants that never had a directory.
     pub without_directory: BTreeSet<i64>,
     /// Values of the site.
@@ -171,6 +173,7 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         carry: copy.texts(findings, "carry"),
         overwrite: copying::overwrite(&mut copy, findings),
         leave: copy.texts(findings, "leave").unwrap_or_default(),
+        user_stores: copy.texts(findings, "user_stores").unwrap_or_default(),
         without_directory: copying::without_directory(&mut copy, findings),
         configs: configs(top, findings),
         decisions: decide::decisions(top, findings),

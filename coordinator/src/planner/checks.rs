@@ -3,6 +3,7 @@
 mod configs;
 mod databases;
 mod homes;
+mod named;
 mod repairs;
 mod surroundings;
 mod tenants;
@@ -25,6 +26,7 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
         findings.extend(homes::old(inputs, node));
         findings.extend(homes::new(inputs, node));
         findings.extend(databases::of_node(inputs, node));
+        findings.extend(named::of_node(inputs, node));
         findings.extend(configs::of_node(inputs, node));
         findings.extend(labels(inputs, node));
         findings.extend(surroundings::room(inputs, node));
@@ -33,6 +35,7 @@ pub fn check(inputs: &Inputs<'_>) -> Vec<Finding> {
     findings.extend(homes::mixed(inputs));
     findings.extend(databases::twice(inputs));
     findings.extend(databases::idle_answers(inputs));
+    findings.extend(named::idle_answers(inputs));
     findings.extend(tenants::check(inputs));
     findings.extend(repairs::check(inputs));
     findings

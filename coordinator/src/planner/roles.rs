@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_database::target::Host;
 use cutover_database::{Engine, Target};
-use cutover_proto::facts::{DatasourceFacts, HomeFacts};
+use cutover_proto::facts::{DatabaseUse, DatasourceFacts, HomeFacts, NamedBy};
 use cutover_proto::step::XmlEdit;
 use secrecy::SecretString;
 
@@ -38,7 +38,18 @@ fn in_home(guide: &Guide, database: &UpgradeDatabase, home: &HomeFacts) -> BTree
     let sources = sources(guide, database, home);
     let is_source = |jndi: &String| sources.iter().any(|source| &source.jndi == jndi);
     let mut roles = BTreeSet::new();
-    if home.user_datasource.as_ref().is_some_and(is_source) {
+    // A user store with a database of its own has the same tables there.
+    let in_store = home
+        .named_databases
+        .iter()
+        .any(|named| match (&named.used_for, &named.by) {
+            (
+                DatabaseUse::Realm | DatabaseUse::PrimaryStore | DatabaseUse::SecondaryStore,
+                NamedBy::Jndi(jndi),
+            ) => is_source(jndi),
+            (_, NamedBy::Url(_)) | (DatabaseUse::Registry(_), NamedBy::Jndi(_)) => false,
+        });
+    if in_store || home.user_datasource.as_ref().is_some_and(is_source) {
         roles.insert(Role::UserManagement);
     }
     if home.registry_datasources.values().any(is_source) {

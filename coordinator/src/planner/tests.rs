@@ -1,6 +1,7 @@
 mod configuration;
 mod databases;
 mod guides;
+mod named;
 mod online;
 mod refusals;
 mod stock;

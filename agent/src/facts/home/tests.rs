@@ -91,6 +91,8 @@ fn home_when_complete_then_told() {
     assert_eq!(facts.libraries, ["mysql.jar"]);
     assert!(facts.secure_vault && facts.bytes > 0 && facts.free_bytes > 0);
     assert_eq!(facts.server, None);
+    assert_eq!((facts.port_offset, facts.configured_offset), (3, Some(3)));
+    assert_eq!(facts.named_databases, []);
     assert_eq!(facts.problems, Vec::<String>::new());
 }
 
@@ -114,8 +116,8 @@ fn home_when_a_place_is_there_twice_then_told() {
     );
     let problems = look(root.path(), &home).problems;
     for place in [
-        "repository/conf/user-mgt.xml: /UserManager/Realm/Configuration/Property[@name='dataSource'] is there 2 times",
-        "repository/conf/registry.xml: /wso2registry/dbConfig[@name='a']/dataSource is there 2 times",
+        "repository/conf/user-mgt.xml: the realm's property `dataSource` is there 2 times",
+        "repository/conf/registry.xml: dbConfig `a` occurs twice",
     ] {
         assert!(
             problems.iter().any(|problem| problem.starts_with(place)),
@@ -159,6 +161,8 @@ fn home_when_it_keeps_secrets_then_how_and_no_value() {
         "<datasources-configuration/>",
     );
     put(&home, "repository/conf/datasources/old-datasources.xml.bak", "");
+    let own = "<UserStoreManager><Property name=\"url\">jdbc:mysql://db/T?password=hunter2</Property></UserStoreManager>";
+    put(&home, "repository/tenants/7/userstores/C.xml", own);
     let store = "<UserStoreManager><Property name=\"ConnectionPassword\" encrypted=\"true\">Zm9v</Property></UserStoreManager>";
     put(&home, "repository/deployment/server/userstores/A.xml", store);
     put(&home, "repository/tenants/7/userstores/B.xml", store);
@@ -194,6 +198,12 @@ fn home_when_it_keeps_secrets_then_how_and_no_value() {
         secrets.cipher_paths,
         Some(cutover_proto::facts::CipherPaths::FileName)
     );
+    let stores: Vec<&str> = facts
+        .named_databases
+        .iter()
+        .map(|named| named.file.as_str())
+        .collect();
+    assert_eq!(stores, ["repository/tenants/7/userstores/C.xml"]);
     assert_eq!(secrets.password_files, ["password-persist"]);
     let [keys, trust] = secrets.keystores.as_slice() else {
         panic!("{secrets:?}")

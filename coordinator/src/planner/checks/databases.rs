@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cutover_database::target::Host;
-use cutover_proto::facts::{DatasourceFacts, HomeFacts};
+use cutover_proto::facts::{DatabaseUse, DatasourceFacts, HomeFacts, NamedBy};
 use cutover_proto::view::{Finding, Severity};
 
 use crate::model::jdbc;
@@ -122,6 +122,13 @@ fn uses(home: &HomeFacts) -> BTreeMap<&str, BTreeSet<String>> {
     let mut used: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     if let Some(jndi) = &home.user_datasource {
         used.entry(jndi).or_default().insert("users".to_owned());
+    }
+    for named in &home.named_databases {
+        if let (DatabaseUse::PrimaryStore, NamedBy::Jndi(jndi)) = (&named.used_for, &named.by) {
+            used.entry(jndi)
+                .or_default()
+                .insert("users (the primary user store)".to_owned());
+        }
     }
     for (config, jndi) in &home.registry_datasources {
         let mounts = home

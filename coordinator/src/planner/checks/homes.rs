@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use cutover_proto::facts::HomeFacts;
-use cutover_proto::view::Finding;
+use cutover_proto::view::{Finding, Severity};
 
 use crate::guide::ANY_PRODUCT;
-use crate::planner::{Inputs, PlanNode, error};
+use crate::planner::{Inputs, PlanNode, error, finding};
 
 fn home_problem(home: Option<&HomeFacts>, node: &PlanNode, path: &str) -> Option<Finding> {
     if home.is_some_and(|home| home.exists) {
@@ -66,7 +66,34 @@ pub(super) fn old(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
             ),
         ));
     }
+    findings.extend(offset(inputs, node, home));
     findings
+}
+
+/// A port offset on the command line stays with the old server.
+fn offset(inputs: &Inputs<'_>, node: &PlanNode, home: &HomeFacts) -> Option<Finding> {
+    const FILE: &str = "repository/conf/carbon.xml";
+    const PLACE: &str = "/Server/Ports/Offset";
+    let configured = home
+        .configured_offset
+        .filter(|offset| *offset != home.port_offset)?;
+    let mut configs = inputs.upgrade.configs.iter();
+    let is_set = configs
+        .any(|config| config.file == FILE && config.set.iter().any(|(path, _)| path.as_str() == PLACE));
+    (!is_set).then(|| {
+        let started = home.port_offset;
+        finding(
+            Severity::Warning,
+            "port-offset",
+            &node.name,
+            format!(
+                "the server of {} was started with -DportOffset={started}, and its carbon.xml says {configured}: the \
+                 new server will listen where the file says",
+                home.path
+            ),
+            format!("to keep the ports write [[config]] file = \"{FILE}\" with set = {{ \"{PLACE}\" = \"{started}\" }}"),
+        )
+    })
 }
 
 fn product(inputs: &Inputs<'_>, node: &PlanNode, home: &HomeFacts) -> Option<Finding> {
@@ -101,7 +128,7 @@ pub(super) fn new(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
     let exists = home.is_some_and(|home| home.exists);
     if inputs.upgrade.distribution.is_some() {
         if !exists {
-            return Vec::new();
+            return archive(inputs, node);
         }
         return vec![error(
             "new-home-exists",
@@ -116,7 +143,31 @@ pub(super) fn new(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
     home.map(|home| unpacked(inputs, node, home)).unwrap_or_default()
 }
 
-/// A new home that is there already.
+/// What the agent found in the archive that is to be unpacked. Where nothing could be compared that is told by itself.
+fn archive(inputs: &Inputs<'_>, node: &PlanNode) -> Vec<Finding> {
+    let Some(Ok(comparison)) = inputs.configs.get(&node.name) else {
+        return Vec::new();
+    };
+    let Some(found) = &comparison.new_version else {
+        return vec![finding(
+            Severity::Warning,
+            "distribution-unchecked",
+            &node.name,
+            "its agent did not say which product and version the archive of home.distribution holds",
+            "install the agent of this release there; or look into the archive yourself",
+        )];
+    };
+    let home = HomeFacts {
+        path: format!("the archive {} (home.distribution)", found.archive),
+        product: found.product.clone(),
+        version: found.version.clone(),
+        kernel: found.kernel.clone(),
+        ..HomeFacts::default()
+    };
+    unpacked(inputs, node, &home)
+}
+
+/// A new home that is there already, or the archive that it is made from.
 fn unpacked(inputs: &Inputs<'_>, node: &PlanNode, home: &HomeFacts) -> Vec<Finding> {
     let guide = inputs.guide;
     let mut findings: Vec<Finding> = product(inputs, node, home).into_iter().collect();

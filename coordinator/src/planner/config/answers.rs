@@ -104,7 +104,11 @@ fn choices(item: &Item) -> String {
                 "\"old\": the file is carried, \"new\": it stays behind, \"by-hand\": a person sees to it"
                     .to_owned()
             }
-            FileState::Edited | FileState::StockUnknown | FileState::Opaque | FileState::Malformed { .. } => {
+            FileState::Edited
+            | FileState::StockUnknown
+            | FileState::Opaque
+            | FileState::Malformed { .. }
+            | FileState::Unread { .. } => {
                 "\"new\": as the new version ships it, \"by-hand\": a person sees to it".to_owned()
             }
         };

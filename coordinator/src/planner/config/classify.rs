@@ -20,7 +20,10 @@ pub(super) fn file(context: &Context<'_>, file: &FileComparison, used: &mut Used
         return vec![(None, Outcome::new(Fate::Vault, why))];
     }
     match file.state {
-        FileState::Malformed { .. } | FileState::Opaque | FileState::AddedBySite => {
+        FileState::Malformed { .. }
+        | FileState::Unread { .. }
+        | FileState::Opaque
+        | FileState::AddedBySite => {
             vec![(None, whole::judge(context, file, used))]
         }
         FileState::GoneInNew if file.changes.is_empty() => vec![(None, whole::judge(context, file, used))],

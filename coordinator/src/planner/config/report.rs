@@ -127,7 +127,7 @@ fn new_words(state: &FileState, change: Option<&SiteChange>) -> String {
         return match state {
             FileState::AddedBySite | FileState::GoneInNew => "it is not shipped".to_owned(),
             FileState::Edited | FileState::StockUnknown | FileState::Opaque => "a file of its own".to_owned(),
-            FileState::Malformed { .. } => "not compared".to_owned(),
+            FileState::Malformed { .. } | FileState::Unread { .. } => "not compared".to_owned(),
         };
     };
     match &change.new {

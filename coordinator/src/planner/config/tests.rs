@@ -136,6 +136,7 @@ impl World {
         let comparison = ConfigComparison {
             old: "/opt/old".into(),
             stock: "old.zip".into(),
+            new_version: None,
             files,
         };
         let configs = ["n1", "n2"].map(|node| (node.parse().unwrap(), Ok(comparison.clone())));
@@ -935,4 +936,22 @@ fn added_mount_when_asked_for_then_put_in_and_its_cache_set_to_staging() {
         .find(|edit| edit.path == "/wso2registry/remoteInstance[id='gov']/cacheId")
         .unwrap();
     assert!(matches!(&cache.value, ConfigValue::Literal(text) if text.contains("CARBON_320")));
+}
+
+#[test]
+fn file_when_it_can_not_be_read_then_undecided_until_the_upgrade_file_says() {
+    let state = || FileState::Unread {
+        reason: "a link out of the home".into(),
+    };
+    let world = World::new(vec![file(USERS, state(), vec![])]);
+    let outcome = world.outcome();
+    assert_eq!(outcome.fate, Fate::Undecided);
+    assert!(outcome.why.contains("a link out of the home"), "{}", outcome.why);
+    assert!(!world.codes().is_empty());
+    let answer = |take: &str| format!("[[decide]]\nfile = \"{USERS}\"\ntake = \"{take}\"\n");
+    let world = World::new(vec![file(USERS, state(), vec![])]).answering(&answer("by-hand"));
+    assert_eq!(world.outcome().fate, Fate::ByHand);
+    assert_eq!(world.codes(), Vec::<String>::new());
+    let world = World::new(vec![file(USERS, state(), vec![])]).answering(&answer("old"));
+    assert!(world.codes().contains(&"decide-impossible".to_owned()));
 }

@@ -56,6 +56,7 @@ fn may_carry(context: &Context<'_>, file: &FileComparison) -> Result<(), String>
             );
         }
         FileState::Malformed { .. } => return Err("it is not well-formed".into()),
+        FileState::Unread { .. } => return Err("it can't be read".into()),
     }
     match live_production(context, &file.file) {
         Some(name) => Err(format!(
@@ -99,6 +100,10 @@ fn open(context: &Context<'_>, file: &FileComparison) -> Outcome {
             Outcome::new(Fate::Undecided, format!("it is not well-formed: {reason}"))
                 .refused("config-malformed", remedy)
         }
+        FileState::Unread { reason } => Outcome::new(
+            Fate::Undecided,
+            format!("it can't be read, so nobody knows what the site has in it: {reason}"),
+        ),
         FileState::AddedBySite if live_production(context, name).is_some() => Outcome::new(
             Fate::Undecided,
             "the site added it; Carbon loads it, and a data source in it leads to a production database",

@@ -34,6 +34,7 @@ fn comparison(files: &[(&str, SiteChange)]) -> ConfigComparison {
     ConfigComparison {
         old: String::new(),
         stock: String::new(),
+        new_version: None,
         files: files.iter().map(file).collect(),
     }
 }

@@ -4,7 +4,7 @@ mod secrets;
 
 use std::fmt::Write as _;
 
-use cutover_proto::facts::{DatasourceFacts, HomeFacts, MountFacts, NodeFacts};
+use cutover_proto::facts::{DatasourceFacts, HomeFacts, MountFacts, NamedBy, NodeFacts};
 
 use crate::human;
 use crate::text::{Style, wrap};
@@ -50,7 +50,12 @@ fn render_home(text: &mut String, home: &HomeFacts, style: Style) {
     let ports: Vec<String> = home.ports.iter().map(ToString::to_string).collect();
     field(
         "ports",
-        &format!("{} (offset {})", ports.join(", "), home.port_offset),
+        &format!(
+            "{} (offset {}{})",
+            ports.join(", "),
+            home.port_offset,
+            in_file(home)
+        ),
     );
     field(
         "disk",
@@ -65,6 +70,13 @@ fn render_home(text: &mut String, home: &HomeFacts, style: Style) {
     }
     for database in &home.other_databases {
         field("database", &other_database(database));
+    }
+    for database in &home.named_databases {
+        let by = match &database.by {
+            NamedBy::Url(url) => url,
+            NamedBy::Jndi(jndi) => jndi,
+        };
+        field("database", &format!("{by}, named in {}", database.file));
     }
     for file in &home.extra_datasource_files {
         field("data source", &format!("{file} is loaded by Carbon too"));
@@ -164,6 +176,14 @@ fn field(text: &mut String, name: &str, value: &str, style: Style) {
         wrap(value, style.width, &format!("  {name:<12} "), "               ")
     )
     .ok();
+}
+
+/// What `carbon.xml` says, where the server was started with another offset.
+fn in_file(home: &HomeFacts) -> String {
+    let other = home
+        .configured_offset
+        .filter(|offset| *offset != home.port_offset);
+    other.map_or_else(String::new, |offset| format!("; carbon.xml says {offset}"))
 }
 
 #[cfg(test)]
