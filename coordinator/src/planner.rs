@@ -89,6 +89,8 @@ pub struct KnownScript {
     pub statements: Result<u32, String>,
     /// Words in it that may be names of tables, in upper case: by them its role is told.
     pub touches: BTreeSet<String>,
+    /// Databases that its statements name, whatever it is run on.
+    pub databases: BTreeSet<String>,
     /// The hash of every statement.
     pub hashes: Vec<Sha256Hex>,
 }
@@ -285,6 +287,17 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
 }
 
 /// `mysql` or `postgres`, as the production URL says.
+/// The database that a script's names may be of: the one it is run on.
+fn runs_on<'a>(inputs: &Inputs<'_>, database: &'a UpgradeDatabase) -> &'a str {
+    let url = if inputs.migrates_production() {
+        &database.production.url
+    } else {
+        &database.staging.url
+    };
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 fn engine_of(database: &UpgradeDatabase) -> &'static str {
     if database.production.url.starts_with("postgres") {
         "postgres"

@@ -2,8 +2,10 @@
 
 use cutover_proto::plan::PlanDatabase;
 use cutover_proto::view::Finding;
+use cutover_sqlscript::Dialect;
 
 use super::{Inputs, error};
+use crate::model::upgrade::UpgradeDatabase;
 
 /// Puts each override to its script. What names no statement of a script that runs is an error: it would silently do
 /// nothing.
@@ -15,12 +17,21 @@ pub(super) fn attach(inputs: &Inputs<'_>, databases: &mut [PlanDatabase]) -> Vec
             wanted.decision.statement, wanted.script
         );
         let mut used = false;
-        for script in databases.iter_mut().flat_map(|database| &mut database.scripts) {
+        let scripts = databases.iter_mut().flat_map(|database| {
+            let same = |known: &&UpgradeDatabase| known.name == database.name;
+            let known = inputs.upgrade.databases.iter().find(same);
+            let mysql = known.filter(|known| super::engine_of(known) == "mysql");
+            let here = mysql.map(|known| super::runs_on(inputs, known));
+            database.scripts.iter_mut().map(move |script| (script, here))
+        });
+        for (script, here) in scripts {
             if script.blob.name != wanted.script {
                 continue;
             }
             used = true;
-            if let Some(problem) = mismatch(inputs, wanted, &place) {
+            if let Some(problem) =
+                mismatch(inputs, wanted, &place).or_else(|| elsewhere(wanted, here, &place))
+            {
                 findings.push(problem);
                 break;
             }
@@ -37,6 +48,24 @@ pub(super) fn attach(inputs: &Inputs<'_>, databases: &mut [PlanDatabase]) -> Vec
         }
     }
     findings
+}
+
+/// A replacement of a statement on MySQL that names another database than the one it would be run on.
+fn elsewhere(
+    wanted: &crate::model::upgrade::overrides::SiteOverride,
+    here: Option<&str>,
+    place: &str,
+) -> Option<Finding> {
+    let (here, with) = (here?, wanted.decision.with.as_deref()?);
+    let script = cutover_sqlscript::split(with, Dialect::MySql).ok()?;
+    let names = script.statements.iter().flat_map(|s| s.databases(Dialect::MySql));
+    let other = names.into_iter().find(|name| name != here)?;
+    Some(error(
+        "script-other-database",
+        place,
+        format!("`with` names database `{other}`, whatever it is run on, and it is run on `{here}`"),
+        "take the database's name out of it: it would change a database that is in use",
+    ))
 }
 
 fn mismatch(

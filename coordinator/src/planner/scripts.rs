@@ -200,14 +200,14 @@ fn no_script(question: &Question<'_>, script: &GuideScript, engine: &str) -> Fin
 
 fn shipped(question: &Question<'_>, file: &str) -> Result<PlanScript, Finding> {
     match question.inputs.scripts.get(file) {
-        Some(known) => script(question.database, known, true),
+        Some(known) => script(question, known, true),
         None => Err(missing(question, file)),
     }
 }
 
 fn found(question: &Question<'_>, name: &str) -> Result<PlanScript, Finding> {
     match question.inputs.scripts.get(name) {
-        Some(known) => script(question.database, known, false),
+        Some(known) => script(question, known, false),
         None => Err(missing(question, name)),
     }
 }
@@ -221,7 +221,20 @@ fn missing(question: &Question<'_>, name: &str) -> Finding {
     )
 }
 
-fn script(database: &UpgradeDatabase, known: &KnownScript, bundled: bool) -> Result<PlanScript, Finding> {
+fn script(question: &Question<'_>, known: &KnownScript, bundled: bool) -> Result<PlanScript, Finding> {
+    let database = question.database;
+    let here = super::runs_on(question.inputs, database);
+    if let Some(other) = known.databases.iter().find(|name| *name != here) {
+        return Err(error(
+            "script-other-database",
+            &database.line,
+            format!(
+                "script `{}` names database `{other}`, whatever it is run on, and it is run on `{here}`",
+                known.blob.name
+            ),
+            "take the database's name out of the script: it would change a database that is in use",
+        ));
+    }
     match &known.statements {
         Ok(statements) => Ok(PlanScript {
             blob: known.blob.clone(),

@@ -134,6 +134,7 @@ impl World {
                 KnownScript {
                     blob,
                     statements: Ok(42),
+                    databases: BTreeSet::new(),
                     hashes: (0..42)
                         .map(|n: u32| Sha256Hex::of(n.to_string().as_bytes()))
                         .collect(),

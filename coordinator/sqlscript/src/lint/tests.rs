@@ -45,6 +45,9 @@ fn rules(dialect: Dialect, input: &str) -> Vec<Rule> {
 #[test_case(Dialect::MySql, "SELECT EXTRACT(YEAR FROM t.a), TRIM('x' FROM t.b) FROM t", &[])]
 #[test_case(Dialect::MySql, "SELECT 1 FROM information_schema.tables", &[])]
 #[test_case(Dialect::MySql, "DELETE FROM db.t WHERE a IN (SELECT b FROM e.u)", &[Rule::OtherSchema, Rule::OtherSchema])]
+#[test_case(Dialect::MySql, "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE t.a = 1, t.b = 2", &[])]
+#[test_case(Dialect::MySql, "SELECT t.a, u.b FROM t, u WHERE t.a = u.b ORDER BY t.a, u.b", &[])]
+#[test_case(Dialect::MySql, "UPDATE t JOIN u ON t.a = u.a SET t.a = 1, u.b = 2", &[])]
 #[test_case(Dialect::Postgres, "SELECT 1 FROM t WHERE a IS DISTINCT FROM t.b", &[])]
 #[test_case(Dialect::Postgres, "SELECT 1 FROM public.t, pg_catalog.pg_class", &[])]
 #[test_case(Dialect::Mssql, "SELECT 1 FROM dbo.t", &[])]
@@ -68,6 +71,38 @@ fn rule(dialect: Dialect, input: &str, expected: &[Rule]) {
         .filter(|rule| *rule != Rule::OracleMissingCommit || input.starts_with("UPDATE"))
         .collect();
     assert_eq!(found, expected);
+}
+
+#[test_case("DROP TABLE IF EXISTS a, db.b")]
+#[test_case("RENAME TABLE a TO db.b")]
+#[test_case("ALTER TABLE a RENAME TO db.b")]
+#[test_case("ALTER TABLE a RENAME db.b")]
+#[test_case("UPDATE IGNORE db.t SET a = 1")]
+#[test_case("UPDATE t, `db`.u SET t.a = 1")]
+#[test_case("INSERT LOW_PRIORITY INTO db.t VALUES (1)")]
+#[test_case("INSERT db.t VALUES (1)")]
+#[test_case("REPLACE db.t VALUES (1)")]
+#[test_case("DELETE db.t FROM db.t JOIN u ON db.t.a = u.a")]
+#[test_case("DELETE FROM t WHERE a IN (SELECT b FROM u x, db.v)")]
+#[test_case("TRUNCATE db.t")]
+#[test_case("CALL db.p()")]
+#[test_case("DROP INDEX i ON db.t")]
+#[test_case("LOCK TABLES t READ, db.u WRITE")]
+#[test_case("ALTER DATABASE db CHARACTER SET latin1")]
+#[test_case("DROP SCHEMA IF EXISTS db")]
+#[test_case("CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW UPDATE db.u SET a = 1")]
+fn statement_when_it_names_another_database_then_told(sql: &str) {
+    let script = split(sql, Dialect::MySql).unwrap();
+    assert_eq!(script.statements[0].databases(Dialect::MySql), ["db"]);
+}
+
+#[test_case("ALTER DATABASE CHARACTER SET latin1")]
+#[test_case("SELECT REPLACE(t.a, 'x', 'y'), t.b FROM t")]
+#[test_case("CREATE TABLE t (a INT REFERENCES u (a) ON DELETE CASCADE ON UPDATE CASCADE, b INT)")]
+#[test_case("CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = OLD.a, NEW.b = OLD.b")]
+fn statement_when_it_stays_in_its_database_then_none_is_told(sql: &str) {
+    let script = split(sql, Dialect::MySql).unwrap();
+    assert_eq!(script.statements[0].databases(Dialect::MySql), Vec::<String>::new());
 }
 
 #[test]

@@ -152,6 +152,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
             blob,
             statements: Ok(1),
             touches: [table.to_owned()].into(),
+            databases: Default::default(),
             hashes: Vec::new(),
         };
         (name.to_owned(), known)

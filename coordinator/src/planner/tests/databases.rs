@@ -353,3 +353,13 @@ fn repair_when_there_is_nothing_to_repair_then_refused() {
     world.upgrade.databases[1].repair = Some("PRIMARY".into());
     assert_eq!(world.codes(), ["repair-nothing"]);
 }
+
+#[test]
+fn script_when_it_names_another_database_than_it_runs_on_then_refused() {
+    let mut world = World::new();
+    let known = world.scripts.get_mut("migration.sql").unwrap();
+    known.databases = ["CARBON".to_owned()].into();
+    world.good();
+    world.upgrade.copy_first = true;
+    assert_eq!(world.codes(), ["script-other-database"]);
+}

@@ -212,3 +212,15 @@ fn accounts_when_several_data_sources_lead_to_the_database_then_all_of_them_and_
     let none = fence::wanted(&world.guide, &[], old, &world.upgrade.databases[0]);
     assert!(none.refused.is_some());
 }
+
+#[test]
+fn override_when_its_replacement_names_another_database_then_refused() {
+    let mut world = World::new();
+    let mut replaced = override_of(3, "2");
+    replaced.decision.action = cutover_proto::plan::OverrideAction::Replace;
+    replaced.decision.with = Some("ALTER TABLE CARBON.UM_ROLE ADD A INT".into());
+    world.upgrade.overrides = vec![replaced];
+    world.good();
+    world.upgrade.copy_first = true;
+    assert_eq!(world.codes(), ["script-other-database"]);
+}

@@ -249,6 +249,20 @@ fn known(blob: BlobRef, text: &str, dialect: Dialect) -> KnownScript {
             .iter()
             .flat_map(|s| tables(&s.text))
             .collect(),
+        databases: match dialect {
+            // Elsewhere a qualifier is a schema of the same database.
+            Dialect::MySql => statements
+                .unwrap_or_default()
+                .iter()
+                .flat_map(|s| s.databases(dialect))
+                .collect(),
+            Dialect::Postgres
+            | Dialect::Oracle
+            | Dialect::Mssql
+            | Dialect::Db2
+            | Dialect::H2
+            | Dialect::Wso2Compat => Default::default(),
+        },
         // A hash of the splitter's own is always one that reads.
         hashes: statements
             .unwrap_or_default()

@@ -1,6 +1,6 @@
 //! What is known to go wrong is refused before the first statement runs.
 
-use cutover_sqlscript::{Statement, StatementKind};
+use cutover_sqlscript::{Dialect, Statement, StatementKind};
 
 use crate::script::{Run, ScriptError, ScriptErrorKind, words};
 
@@ -27,6 +27,17 @@ fn unsupported(statement: &Statement, database: &str) -> Option<(&'static str, &
         return Some((
             "it switches to another database",
             "run each database's statements as a script of its own",
+        ));
+    }
+    // Compared as it stands: where names differ by case alone they are two databases.
+    if statement
+        .databases(Dialect::MySql)
+        .iter()
+        .any(|name| name != database)
+    {
+        return Some((
+            "it names another database than the one the script is run on, which may be production in use",
+            "take the database's name out of the statement",
         ));
     }
     if word(0) == "XA" || upper.ends_with("AND CHAIN") {
@@ -116,6 +127,25 @@ mod tests {
     fn statement_when_it_leaves_the_database_then_unsupported() {
         assert!(unsupported(&statement("USE other;"), "carbon").is_some());
         assert!(unsupported(&statement("USE `carbon`;"), "carbon").is_none());
+    }
+
+    #[test]
+    fn statement_when_a_name_is_of_another_database_then_unsupported() {
+        for sql in [
+            "ALTER TABLE WSO2CARBON_DB.UM_ROLE ADD a INT",
+            "DROP TABLE a, Carbon.b",
+            "ALTER DATABASE other COLLATE latin1_bin",
+            "SELECT 1 FROM mysql.user",
+        ] {
+            assert!(unsupported(&statement(sql), "carbon").is_some(), "{sql}");
+        }
+        for sql in [
+            "ALTER TABLE carbon.UM_ROLE ADD a INT",
+            "ALTER DATABASE carbon COLLATE latin1_bin",
+            "SELECT 1 FROM information_schema.TABLES",
+        ] {
+            assert!(unsupported(&statement(sql), "carbon").is_none(), "{sql}");
+        }
     }
 
     #[test]
