@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cutover_database::{
-    JournalRecord, JournalSink, JournalState, Override, OverrideAction, RunOptions, ScriptError, Target,
-    facts, forget_journal, journal_begun, lapsed, restore_into, run_script,
+    Decided, DecidedAction, JournalRecord, JournalSink, JournalState, Override, OverrideAction, RunOptions,
+    ScriptError, Target, facts, forget_journal, journal_begun, lapsed, restore_into, run_script,
 };
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::plan::{self, DatabaseRole, PlanDatabase, PlanScript, StatementOverride};
@@ -253,6 +253,23 @@ fn script_failed(error: &ScriptError) -> StepError {
     )
 }
 
+/// Who decided what about a statement that did not run as it stands in the script.
+fn decided(decided: &Decided) -> [(String, String); 4] {
+    let action = match decided.action {
+        DecidedAction::Skip => "skip",
+        DecidedAction::Replace => "replace",
+        DecidedAction::DoneByHand => "done-by-hand",
+        DecidedAction::Applied => "applied",
+        DecidedAction::Run => "run",
+    };
+    [
+        ("decided".to_owned(), action.to_owned()),
+        ("decided_by".to_owned(), decided.by.clone()),
+        ("decided_because".to_owned(), decided.reason.clone()),
+        ("decided_for_sha256".to_owned(), decided.statement_sha256.clone()),
+    ]
+}
+
 /// Every statement that took effect goes into the audit trail.
 struct Sink<'a> {
     worker: &'a Worker,
@@ -270,6 +287,13 @@ impl JournalSink for Sink<'_> {
             if !matches!(record.state, JournalState::Done | JournalState::Skipped) {
                 return Ok(());
             }
+            let mut evidence = BTreeMap::from([
+                ("script_sha256".to_owned(), record.script_sha256.clone()),
+                ("statement_sha256".to_owned(), record.statement_sha256.clone()),
+                ("rows".to_owned(), record.rows.to_string()),
+                ("warnings".to_owned(), record.warnings.len().to_string()),
+            ]);
+            evidence.extend(record.decided_by.iter().flat_map(decided));
             let entry = AuditEntry {
                 actor: "coordinator".into(),
                 action: "statement.done".into(),
@@ -292,17 +316,34 @@ impl JournalSink for Sink<'_> {
                     .to_owned(),
                 ),
                 millis: Some(record.millis),
-                evidence: [
-                    ("script_sha256".to_owned(), record.script_sha256.clone()),
-                    ("statement_sha256".to_owned(), record.statement_sha256.clone()),
-                    ("rows".to_owned(), record.rows.to_string()),
-                    ("warnings".to_owned(), record.warnings.len().to_string()),
-                ]
-                .into(),
+                evidence,
                 ..AuditEntry::default()
             };
             self.worker.store.audit(vec![entry]).await.map_err(Into::into)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn override_when_obeyed_then_the_trail_says_who_decided_what_and_why() {
+        let known = Decided {
+            action: DecidedAction::DoneByHand,
+            by: "upgrade file".into(),
+            reason: "dropped in 2014".into(),
+            statement_sha256: "4f0c".into(),
+        };
+        let told = decided(&known).map(|(name, value)| format!("{name}={value}"));
+        let expected = [
+            "decided=done-by-hand",
+            "decided_by=upgrade file",
+            "decided_because=dropped in 2014",
+            "decided_for_sha256=4f0c",
+        ];
+        assert_eq!(told, expected);
     }
 }
