@@ -236,7 +236,7 @@ fn one_statement(reporter: &Reporter<'_>, order: &Override, sql: &str) -> Result
             reporter,
             order,
             "its replacement is not exactly one statement",
-            "write one statement, or do the work by hand and say `done_by_hand`",
+            "write one statement, or do the work by hand and say do = \"done-by-hand\"",
         )),
     }
 }
