@@ -272,6 +272,7 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     }
     let config = config::resolve(inputs);
     findings.extend(config.findings.iter().cloned());
+    findings.extend(fence::check(inputs.databases, &databases));
     findings.extend(overrides::attach(inputs, &mut databases));
     let scripts = databases.iter().map(|database| database.scripts.len()).sum();
     let (data, found) = mode::choose(inputs, scripts);

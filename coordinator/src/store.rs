@@ -190,6 +190,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn drop_note<'a>(&'a self, scope: &'a str, name: &'a str) -> BoxFuture<'a, StoreResult<()>>;
     /// Keeps what a rehearsal found, in the place of what the same run had told before.
     fn put_rehearsal<'a>(&'a self, rehearsal: &'a RehearsalView) -> BoxFuture<'a, StoreResult<()>>;
+    /// What the rehearsal of a run found.
+    fn rehearsal(&self, run: RunId) -> BoxFuture<'_, StoreResult<Option<RehearsalView>>>;
     /// The last rehearsal of an upgrade.
     fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>>;
 

@@ -1,6 +1,8 @@
 //! How long the servers will be down: reckoned from sizes before anything was tried, from measured times after a
 //! rehearsal.
 
+use std::collections::BTreeSet;
+
 use cutover_proto::plan::{DataMode, DowntimeForecast, ModeForecast, Place};
 use cutover_proto::view::RehearsedStep;
 
@@ -81,17 +83,24 @@ pub fn estimated(inputs: &Inputs<'_>, scripts: usize) -> Durations {
 
 /// Durations that a rehearsal measured; what it could not measure is as `estimated`.
 #[must_use]
-pub fn measured(steps: &[RehearsedStep], directories: u64) -> Durations {
+pub fn measured(steps: &[RehearsedStep], directories: u64, parallel: u32) -> Durations {
+    let databases: BTreeSet<&Place> = steps
+        .iter()
+        .map(|step| &step.place)
+        .filter(|place| matches!(place, Place::Database(_)))
+        .collect();
+    let together = databases.len() <= parallel.max(1) as usize;
     let of = |kind: &str| -> u64 {
-        // Databases of one upgrade are worked on side by side: the slowest counts.
-        let mut slowest = 0;
-        for step in steps
+        let taken = steps
             .iter()
-            .filter(|step| step.kind == kind && matches!(step.place, Place::Database(_)))
-        {
-            slowest = slowest.max(step.millis.div_ceil(1000));
+            .filter(|step| step.kind == kind && databases.contains(&step.place))
+            .map(|step| step.millis.div_ceil(1000));
+        // Databases that are worked on side by side take as long as the slowest; some that must wait, up to all of them.
+        if together {
+            taken.max().unwrap_or(0)
+        } else {
+            taken.sum()
         }
-        slowest
     };
     Durations {
         backup: of("backup-database"),
@@ -161,8 +170,17 @@ mod tests {
             step("copy-database", "b", 61_000),
             step("migrate", "a", 10),
         ];
-        let took = measured(&steps, 7);
+        let took = measured(&steps, 7, 2);
         assert_eq!((took.copy, took.scripts, took.directories), (61, 1, 7));
+    }
+
+    #[test]
+    fn durations_when_not_all_databases_may_be_worked_on_at_once_then_added_up() {
+        let steps = [
+            step("copy-database", "a", 1200),
+            step("copy-database", "b", 61_000),
+        ];
+        assert_eq!(measured(&steps, 7, 1).copy, 63);
     }
 
     #[test]

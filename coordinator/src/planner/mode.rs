@@ -12,7 +12,7 @@ pub fn choose(inputs: &Inputs<'_>, scripts: usize) -> (DataPlan, Vec<Finding>) {
     let estimated = forecast::estimated(inputs, scripts);
     let rehearsal = inputs.rehearsal.filter(|rehearsal| rehearsal.failed.is_none());
     let took = rehearsal.map_or(estimated, |rehearsal| {
-        forecast::measured(&rehearsal.steps, estimated.directories)
+        forecast::measured(&rehearsal.steps, estimated.directories, inputs.upgrade.parallel)
     });
     let fleet = FleetSize {
         nodes: inputs.nodes.len(),

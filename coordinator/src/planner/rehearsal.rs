@@ -17,8 +17,12 @@ pub fn compile(plan: &Plan, keep: bool) -> Plan {
         .iter()
         .map(|database| scratch(&plan.name, database))
         .collect();
-    let mut first = node_steps(plan);
-    first.extend(databases.iter().map(|database| make_scratch(database, keep)));
+    // First of all: whatever fails, taking back a scratch that was begun is what writes the rehearsal down.
+    let mut first: Vec<PlanStep> = databases
+        .iter()
+        .map(|database| make_scratch(database, keep))
+        .collect();
+    first.extend(node_steps(plan));
     let rehearsed = databases
         .iter()
         .flat_map(|database| in_a_row(on_database(plan, database)))

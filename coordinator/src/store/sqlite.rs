@@ -174,6 +174,10 @@ impl Store for SqliteStore {
         self.write_rehearsal(rehearsal).boxed()
     }
 
+    fn rehearsal(&self, run: RunId) -> BoxFuture<'_, StoreResult<Option<RehearsalView>>> {
+        self.select_rehearsal_of(run).boxed()
+    }
+
     fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>> {
         self.select_rehearsal(upgrade).boxed()
     }

@@ -10,6 +10,7 @@ use cutover_proto::step::AdminAccess;
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Worker, defect, failed, same_identity, secret, target_of};
+use crate::planner::fence as planner;
 use crate::store::StoreError;
 
 /// What a run knows of its fence around a database.
@@ -85,6 +86,19 @@ impl Worker {
         let plan = FencePlan::prepare(production, accounts)
             .await
             .map_err(|e| failed(&e))?;
+        let locked_out = planner::locked_out(&plan);
+        if let Some((other, account)) =
+            planner::shuts_out(&database.production_identity, &locked_out, &job.plan.databases)
+        {
+            return Err(StepError::new(
+                ErrorCode::DatabaseRefused,
+                format!("the fence around production ({production}) would shut the new servers out"),
+                format!(
+                    "it keeps `{account}` out of the whole server, and the new servers use it for the staging of {other}"
+                ),
+                format!("{}; then abort, plan and apply again", planner::OWN_ACCOUNT),
+            ));
+        }
         let evidence = |prefix: &str, sentences: &[String]| -> Vec<(String, String)> {
             sentences
                 .iter()

@@ -6,7 +6,7 @@ use cutover_proto::report::StepError;
 use cutover_proto::view::Finding;
 
 use super::{Worker, failed, identity, target};
-use crate::planner::fence::Fencing;
+use crate::planner::fence::{Fencing, locked_out};
 use crate::planner::{DatabaseProbe, error};
 
 impl Worker {
@@ -75,7 +75,10 @@ async fn fence(production: &DatabaseAddress, mut fencing: Fencing) -> Fencing {
         return fencing;
     };
     match FencePlan::prepare(&target, &fencing.accounts).await {
-        Ok(plan) => fencing.words = plan.does.into_iter().chain(plan.warnings).collect(),
+        Ok(plan) => {
+            fencing.locked_out = locked_out(&plan);
+            fencing.words = plan.does.into_iter().chain(plan.warnings).collect();
+        }
         Err(problem) => fencing.refused = Some(problem.why().to_owned()),
     }
     fencing

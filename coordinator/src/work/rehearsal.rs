@@ -151,7 +151,10 @@ impl Worker {
                     nodes: original.nodes.len(),
                     parallel: original.parallel,
                 };
-                forecast::all(&forecast::measured(&steps, data.directories_secs), fleet)
+                forecast::all(
+                    &forecast::measured(&steps, data.directories_secs, original.parallel),
+                    fleet,
+                )
             }
             (Some(_), _) | (None, None) => Vec::new(),
         };

@@ -33,7 +33,20 @@ pub(super) async fn run(context: &Context<'_>, args: RehearseArgs) -> Result<Exi
     if !args.watch || followed == Exit::Interrupted {
         return Ok(followed);
     }
-    show(context, &mut client, &run).await
+    match show(context, &mut client, &run).await {
+        Ok(shown) => Ok(outcome(followed, shown)),
+        // A run that was broken off may have written nothing down; how it ended is the answer all the same.
+        Err(error) if followed == Exit::Done => Err(error),
+        Err(error) => {
+            context.console.note(&error.to_string());
+            Ok(followed)
+        }
+    }
+}
+
+/// A rehearsal went well when its run did and its record says so.
+fn outcome(followed: Exit, shown: Exit) -> Exit {
+    if followed == Exit::Done { shown } else { followed }
 }
 
 /// The upgrade's name: that of a plan file, or what was given.
@@ -63,4 +76,16 @@ async fn show(context: &Context<'_>, client: &mut Client, upgrade: &str) -> Resu
     } else {
         Exit::Done
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_when_the_run_or_its_record_failed_then_not_done() {
+        assert_eq!(outcome(Exit::Failed, Exit::Done), Exit::Failed);
+        assert_eq!(outcome(Exit::Done, Exit::Failed), Exit::Failed);
+        assert_eq!(outcome(Exit::Done, Exit::Done), Exit::Done);
+    }
 }

@@ -129,6 +129,49 @@ fn fence_when_it_is_not_possible_then_the_plan_says_so_and_has_none() {
     );
 }
 
+#[test]
+fn fence_when_it_locks_the_account_of_the_new_servers_out_of_their_server_then_no_plan() {
+    let mut world = World::new();
+    let probe = world.databases.get_mut("carbon").unwrap();
+    probe.fencing.locked_out = vec!["dss".into()];
+    probe.production_identity = "mysql:a/CARBON".into();
+    probe.staging_identity = "mysql:a/CARBON_320".into();
+    assert_eq!(world.codes(), ["fence-shuts-out"]);
+    world.databases.get_mut("carbon").unwrap().staging_identity = "mysql:b/CARBON_320".into();
+    world.good();
+    world.databases.get_mut("carbon").unwrap().staging_identity = "mysql:a/CARBON_320".into();
+    world.upgrade.databases[0].application = Some(cutover_proto::step::AdminAccess {
+        user: "dss320".into(),
+        password: cutover_proto::step::SecretRef("file:/pw".into()),
+    });
+    world.good();
+}
+
+#[test]
+fn fence_when_planned_then_only_what_it_locks_anew_is_locked_out() {
+    let mut plan = cutover_database::FencePlan {
+        engine: cutover_database::Engine::MySql,
+        database: "CARBON".into(),
+        accounts: Vec::new(),
+        measures: Vec::new(),
+        does: Vec::new(),
+        undoes: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for (user, was_locked) in [("free", false), ("held", true)] {
+        plan.measures.push(cutover_database::fence::Measure::LockAccount {
+            user: user.into(),
+            host: "%".into(),
+            was_locked,
+        });
+    }
+    plan.measures.push(cutover_database::fence::Measure::NoLogin {
+        role: "super".into(),
+        could_login: true,
+    });
+    assert_eq!(fence::locked_out(&plan), ["free", "super"]);
+}
+
 fn override_of(statement: u32, text: &str) -> crate::model::upgrade::overrides::SiteOverride {
     crate::model::upgrade::overrides::SiteOverride {
         script: "migration.sql".into(),
@@ -181,6 +224,12 @@ fn rehearsal_when_compiled_then_only_scratch_is_written_and_no_server_is_touched
         };
         assert!(harmless, "{}", step.id);
     }
+    let first = rehearsal.steps().next().unwrap();
+    assert_eq!(
+        first.id.as_str(),
+        "preflight.make-scratch@carbon",
+        "a failure before it is not recorded"
+    );
     let last = rehearsal.phases.last().unwrap();
     assert_eq!(
         last.steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! What a person decides beside a run: statements that hold a migration, rows that found no place, fences.
+//! What a person decides beside a run: statements that hold a migration, and fences.
 
 use cutover_proto::convert::document;
 use cutover_proto::pb;

@@ -30,24 +30,12 @@ impl App {
             .await
     }
 
-    /// The last rehearsal of an upgrade, by the upgrade's name or by the rehearsal's run.
+    /// The last rehearsal of an upgrade by its name, or the one of a run.
     pub(super) async fn get_rehearsal(&self, text: &str) -> Result<pb::Document, RpcError> {
-        let mut name = text.to_owned();
-        if let Ok(run) = text.parse::<RunId>() {
-            let rehearsed = async {
-                let row = self.store.runs().await?.into_iter().find(|row| row.id == run);
-                let Some(row) = row else { return Ok(None) };
-                let plan = self.store.plan(&row.plan_hash).await?;
-                match plan.and_then(|plan| plan.rehearses) {
-                    Some(hash) => self.store.plan(&hash).await,
-                    None => Ok(None),
-                }
-            };
-            if let Some(plan) = rehearsed.await? {
-                name = plan.name;
-            }
-        }
-        let found = self.store.last_rehearsal(&name).await?;
+        let found = match text.parse::<RunId>() {
+            Ok(run) => self.store.rehearsal(run).await?,
+            Err(_) => self.store.last_rehearsal(text).await?,
+        };
         match found {
             Some(view) => Ok(document("rehearsal/1", &view)),
             None => Err(RpcError::NotFound(format!(

@@ -1,6 +1,7 @@
 //! Notes of runs, and what rehearsals found.
 
 use cutover_proto::audit::AuditEntry;
+use cutover_proto::ids::RunId;
 use cutover_proto::view::RehearsalView;
 use sqlx::Row;
 
@@ -70,6 +71,16 @@ impl SqliteStore {
         .await
         .map_err(sql("store a rehearsal"))?;
         Ok(())
+    }
+
+    pub(super) async fn select_rehearsal_of(&self, run: RunId) -> StoreResult<Option<RehearsalView>> {
+        let row = sqlx::query("SELECT json FROM rehearsal WHERE run = ?")
+            .bind(run.to_string())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(sql("read a rehearsal"))?;
+        row.map(|row| read_json("rehearsal", &run.to_string(), row.get(0)))
+            .transpose()
     }
 
     /// Ids of runs grow with time.

@@ -195,4 +195,11 @@ async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
     let last = store.last_rehearsal("a").await.unwrap();
     assert_eq!(last, Some(view(2, "a", Some("x"))));
     assert_eq!(store.last_rehearsal("c").await.unwrap(), None);
+    let of = |number| store.rehearsal(RunId::new(uuid::Uuid::from_u128(number)));
+    assert_eq!(of(1).await.unwrap(), Some(view(1, "a", None)));
+    assert_eq!(
+        of(9).await.unwrap(),
+        None,
+        "another run's record is not this one's"
+    );
 }
