@@ -23,7 +23,7 @@ pub(crate) enum BackupCommand {
         /// RUN/DATABASE, as `cutover backup list` shows it
         #[arg(value_name = "BACKUP")]
         backup: String,
-        /// The empty database: ENGINE://USER@HOST[:PORT]/DATABASE
+        /// The empty database: `ENGINE://USER@HOST[:PORT]/DATABASE`
         #[arg(long, value_name = "URL")]
         into: String,
         /// Where its password is, for the coordinator: file:/PATH, env:NAME or credential:NAME

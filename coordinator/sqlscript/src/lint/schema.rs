@@ -24,8 +24,21 @@ const MODIFIERS: [&str; 5] = ["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK
 
 /// Where a list of tables ends.
 const ENDS: [&str; 15] = [
-    "SET", "WHERE", "ORDER", "GROUP", "HAVING", "LIMIT", "UNION", "WINDOW", "FOR", "SELECT", "VALUES", "VALUE", "INTO",
-    "DUPLICATE", "BEGIN",
+    "SET",
+    "WHERE",
+    "ORDER",
+    "GROUP",
+    "HAVING",
+    "LIMIT",
+    "UNION",
+    "WINDOW",
+    "FOR",
+    "SELECT",
+    "VALUES",
+    "VALUE",
+    "INTO",
+    "DUPLICATE",
+    "BEGIN",
 ];
 
 /// Words after `ALTER DATABASE` that begin an option: it is the one the script is run on.
@@ -192,9 +205,6 @@ fn qualifier(dialect: Dialect, code: Code<'_>, at: usize) -> Option<String> {
     } else {
         OWN.len()
     };
-    let own = OWN
-        .iter()
-        .take(known)
-        .any(|own| own.eq_ignore_ascii_case(&name));
+    let own = OWN.iter().take(known).any(|own| own.eq_ignore_ascii_case(&name));
     (longer || !own).then_some(name)
 }

@@ -102,7 +102,10 @@ fn statement_when_it_names_another_database_then_told(sql: &str) {
 #[test_case("CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = OLD.a, NEW.b = OLD.b")]
 fn statement_when_it_stays_in_its_database_then_none_is_told(sql: &str) {
     let script = split(sql, Dialect::MySql).unwrap();
-    assert_eq!(script.statements[0].databases(Dialect::MySql), Vec::<String>::new());
+    assert_eq!(
+        script.statements[0].databases(Dialect::MySql),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
