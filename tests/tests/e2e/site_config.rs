@@ -66,6 +66,11 @@ fn site_changes_arrive(engine: EngineKind) -> Result<()> {
     refused.says(&["config-undecided"])?;
     before.everything_is_back(&fleet)?;
     fleet.upgrade.more.push_str(&format!("\n{answers}\n"));
+    // The site's own user store lies in a database that is not upgraded, and the new version may use it as it is.
+    let kept = "user_stores = [\"repository/deployment/server/userstores/SITE_EXAMPLE.xml\"]";
+    let draft = fleet.upgrade.raw.as_mut().context("there is no draft")?;
+    *draft = draft.replacen("[copy]\n", &format!("[copy]\n{kept}\n"), 1);
+    ensure!(draft.contains(kept), "the draft has no [copy]:\n{draft}");
     let run = fleet.apply()?;
     let view = fleet.finish(&run, LIMIT)?;
     before.upgraded(&fleet, &view)?;
