@@ -27,7 +27,7 @@ pub struct Reason {
 ///
 /// # Errors
 /// The first statement that forbids it.
-pub fn mode_b_allowed(statements: &[Statement], tables: &BTreeSet<String>) -> Result<(), Reason> {
+pub fn delta_allowed(statements: &[Statement], tables: &BTreeSet<String>) -> Result<(), Reason> {
     let tables: BTreeSet<String> = tables.iter().map(|name| bare(name)).collect();
     for statement in statements {
         let words = words(&statement.text);
@@ -97,7 +97,7 @@ mod tests {
 
     fn check(sql: &str, dialect: Dialect) -> Result<(), Reason> {
         let tables = ["T".to_owned(), "public.u".to_owned()].into();
-        mode_b_allowed(&split(sql, dialect).unwrap().statements, &tables)
+        delta_allowed(&split(sql, dialect).unwrap().statements, &tables)
     }
 
     #[test]

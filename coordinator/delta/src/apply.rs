@@ -14,7 +14,7 @@ use std::time::Instant;
 use cutover_database::{Engine, Target};
 use futures::stream;
 
-use self::landing::Landing;
+pub(crate) use self::landing::Landing;
 use self::ops::{Act, Applier, Hands, Stuck};
 use crate::DeltaError;
 use crate::dialect::Dialect;

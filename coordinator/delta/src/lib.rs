@@ -7,7 +7,8 @@
 //!
 //! [`apply_delta`] serves the other order, in which the copy is migrated first: what changed in production since is
 //! found with a [`Manifest`] of the copy and brought into the migrated schema. It needs to know what the migration does
-//! to rows ([`Mapping`], fix-ups); [`mode_b_allowed`] says when it may not be used without.
+//! to rows ([`Mapping`], [`fix_ups`]); [`delta_allowed`] says when it may not be used without. [`compare_migrated`]
+//! proves that nothing is missing.
 
 mod allowed;
 mod apply;
@@ -19,6 +20,7 @@ mod layout;
 mod manifest;
 mod mapping;
 mod merge;
+mod migrated;
 mod mysql;
 mod options;
 mod pass;
@@ -30,11 +32,12 @@ mod spool;
 mod sync;
 mod table;
 
-pub use allowed::{Reason, mode_b_allowed};
+pub use allowed::{Reason, delta_allowed};
 pub use apply::{DeadLetter, DeltaReport, TableDelta, dead_letters};
 pub use error::DeltaError;
 pub use manifest::{Manifest, ManifestTable};
-pub use mapping::{FixUps, Mapping, carbon_4_2_user_store};
+pub use mapping::{FIX_UPS, FixUps, Mapping, fix_ups};
+pub use migrated::MigratedComparison;
 pub use options::{SyncOptions, SyncReport, TableSync};
 pub use progress::{NoProgress, SyncProgress};
 
@@ -97,6 +100,22 @@ pub async fn apply_delta(
         progress,
     };
     cancellable(Box::pin(run.run()), cancel).await
+}
+
+/// Proves that a migrated staging holds every row of production, by the columns that both have.
+///
+/// # Errors
+/// When a side cannot be read, or the mapping does not say where a table or column went; a difference is not an error.
+pub async fn compare_migrated(
+    production: &Target,
+    staging: &Target,
+    mapping: &Mapping,
+    options: &SyncOptions,
+    cancel: &CancellationToken,
+) -> Result<MigratedComparison, DeltaError> {
+    same_engine(production, staging)?;
+    let work = Box::pin(migrated::compare(production, staging, mapping, options));
+    cancellable(work, cancel).await
 }
 
 async fn cancellable<T>(

@@ -55,11 +55,23 @@ pub struct FixUps {
 const MYSQL: &str = include_str!("../fixups/carbon-4.1-to-4.2-user-store.mysql.sql");
 const POSTGRES: &str = include_str!("../fixups/carbon-4.1-to-4.2-user-store.postgres.sql");
 
-/// The user store of Carbon 4.0 or 4.1, migrated to that of Carbon 4.2.
+/// Names of the upgrade paths whose fix-ups ship.
+pub const FIX_UPS: [&str; 1] = [CARBON_4_2_USER_STORE];
+const CARBON_4_2_USER_STORE: &str = "carbon-4.2-user-store";
+
+/// The fix-ups of an upgrade path, if they ship.
 ///
 /// # Errors
 /// Never for the statements that ship; a file that cannot be split is named.
-pub fn carbon_4_2_user_store(engine: Engine) -> Result<FixUps, DeltaError> {
+pub fn fix_ups(name: &str, engine: Engine) -> Result<Option<FixUps>, DeltaError> {
+    match name {
+        CARBON_4_2_USER_STORE => carbon_4_2_user_store(engine).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The user store of Carbon 4.0 or 4.1, migrated to that of Carbon 4.2.
+fn carbon_4_2_user_store(engine: Engine) -> Result<FixUps, DeltaError> {
     let (text, dialect, table, column) = match engine {
         Engine::MySql => (
             MYSQL,
@@ -72,7 +84,7 @@ pub fn carbon_4_2_user_store(engine: Engine) -> Result<FixUps, DeltaError> {
     let script = split(text, dialect)
         .map_err(|error| DeltaError::local("reading the fix-ups of the user store of Carbon 4.2", error))?;
     Ok(FixUps {
-        name: "carbon-4.2-user-store",
+        name: CARBON_4_2_USER_STORE,
         mapping: Mapping {
             dropped_tables: [table]
                 .into_iter()

@@ -94,6 +94,16 @@ impl Landing {
         }))
     }
 
+    /// Production's table with nothing but the columns that staging kept, in the same order: both hash alike.
+    pub(crate) fn old_columns(&self) -> Table {
+        let columns = self.kept.iter().filter_map(|index| self.production.columns.get(*index));
+        Table {
+            columns: columns.cloned().collect(),
+            key: self.staging.key.clone(),
+            ..self.production.clone()
+        }
+    }
+
     /// The values of a row of production that go to staging, as SQL.
     fn values(&self, row: &[Option<Vec<u8>>]) -> Vec<String> {
         let pairs = self.kept.iter().zip(&self.staging.columns);

@@ -1,4 +1,4 @@
-//! What mode B keeps in staging: which rows were brought over, and which could not be.
+//! What a delta keeps in staging: which rows were brought over, and which could not be.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Mode B: the copy is migrated first, and what changed in production since is brought into it.
+//! The copy is migrated first, and what changed in production since is brought into it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cutover_database::Engine;
 use cutover_delta::{
-    DeltaError, DeltaReport, Manifest, Mapping, NoProgress, SyncOptions, SyncProgress, apply_delta,
-    carbon_4_2_user_store, dead_letters, mode_b_allowed,
+    DeltaError, DeltaReport, Manifest, Mapping, MigratedComparison, NoProgress, SyncOptions, SyncProgress,
+    apply_delta,
+    compare_migrated, dead_letters, delta_allowed, fix_ups,
 };
 use cutover_sqlscript::{Dialect, split};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,20 @@ fn try_apply(
 fn apply(pair: &Pair, manifest: &Manifest, mapping: &Mapping, fix_ups: &[String]) -> DeltaReport {
     let cancel = CancellationToken::new();
     let result = try_apply(pair, manifest, mapping, fix_ups, Arc::new(NoProgress), &cancel);
+    result.unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+#[track_caller]
+fn compared(pair: &Pair, mapping: &Mapping) -> MigratedComparison {
+    let options = SyncOptions::default();
+    let cancel = CancellationToken::new();
+    let result = runtime().block_on(compare_migrated(
+        &pair.production,
+        &pair.staging,
+        mapping,
+        &options,
+        &cancel,
+    ));
     result.unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
 
@@ -158,6 +173,20 @@ fn brought_over(engine: Engine) {
         text(&[&["2", "t", "2"], &["3", "n", "2"]]),
     ];
     assert_eq!(state(&pair), expected);
+    let found = compared(&pair, &mapping);
+    assert_eq!(found.differences.len(), 1, "{found:?}");
+    assert!(
+        found.differences[0].contains("(z) is missing in staging"),
+        "{found:?}"
+    );
+    assert_eq!(
+        found
+            .dropped
+            .iter()
+            .map(|name| name.to_uppercase())
+            .collect::<Vec<_>>(),
+        ["UNUSED"]
+    );
 
     // Again: nothing new, the letters are tried again and stay.
     let again = apply(&pair, &manifest, &mapping, &fix);
@@ -178,6 +207,17 @@ fn brought_over(engine: Engine) {
             .is_empty()
     );
     assert_eq!(state(&pair)[2], text(&[&["2", "t", "2"], &["3", "n", "3"]]));
+    assert_eq!(compared(&pair, &mapping).differences, [""; 0]);
+    // One byte in staging, and one row too many of those that are alike.
+    pair.there("UPDATE PARENT SET NAME = 'THREe' WHERE ID = 3; INSERT INTO TAGS VALUES (2,'t')");
+    let found = compared(&pair, &mapping);
+    assert_eq!(found.differences.len(), 2, "{found:?}");
+    let text = found.differences.join("; ");
+    assert!(
+        text.contains("(3) has other values") && text.contains("another number of times"),
+        "{text}"
+    );
+    pair.there("UPDATE PARENT SET NAME = 'three' WHERE ID = 3");
     assert!(!state(&pair)[0].contains("ten") && !state(&pair)[1].contains('w'));
 }
 
@@ -364,12 +404,15 @@ fn carbon(engine: Engine, schema: &Path, script: &Path) {
     let manifest = capture(&server, dir.path());
     migrate(&server.staging.database);
     server.here(ARRIVES);
-    let fix_ups = carbon_4_2_user_store(engine).unwrap();
+    let fix_ups = fix_ups("carbon-4.2-user-store", engine).unwrap().unwrap();
     for _ in 0..2 {
         let report = apply(&server, &manifest, &fix_ups.mapping, &fix_ups.statements);
         assert_eq!(report.dead_letters, 0, "{report:?}");
         tables.extend(report.tables.into_iter().map(|table| table.name));
     }
+    let compared = compared(&server, &fix_ups.mapping);
+    assert_eq!(compared.differences, [""; 0]);
+    assert!(compared.tables.len() >= 30, "{:?}", compared.tables);
     assert!(tables.len() >= 6, "{tables:?}");
     let dialect = match engine {
         Engine::MySql => Dialect::MySql,
@@ -379,7 +422,7 @@ fn carbon(engine: Engine, schema: &Path, script: &Path) {
         .unwrap()
         .statements;
     assert!(
-        mode_b_allowed(&statements, &tables).is_err(),
+        delta_allowed(&statements, &tables).is_err(),
         "this script needs its fix-ups"
     );
 
