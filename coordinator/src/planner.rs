@@ -3,6 +3,7 @@
 pub mod adhoc;
 pub mod checks;
 pub mod config;
+mod delta;
 pub mod edits;
 pub mod fence;
 pub mod forecast;
@@ -22,6 +23,7 @@ use cutover_proto::ids::{NodeName, Sha256Hex};
 use cutover_proto::plan::{DataMode, Plan, PlanDatabase};
 use cutover_proto::step::BlobRef;
 use cutover_proto::view::{Finding, RehearsalView, Severity};
+use cutover_sqlscript::Statement;
 
 use crate::guide::{Guide, Order, Role};
 use crate::model::upgrade::{Upgrade, UpgradeDatabase};
@@ -93,6 +95,8 @@ pub struct KnownScript {
     pub databases: BTreeSet<String>,
     /// The hash of every statement.
     pub hashes: Vec<Sha256Hex>,
+    /// The statements; none where it can't be split.
+    pub parsed: Vec<Statement>,
 }
 
 /// Everything a plan is made of.
@@ -119,11 +123,10 @@ pub struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// Whether production is migrated before it is copied.
+    /// Whether production is migrated before it is copied, when the data takes this way.
     #[must_use]
-    pub fn migrates_production(&self) -> bool {
-        let online = self.upgrade.downtime.mode.is_some_and(DataMode::is_online);
-        self.guide.order == Order::MigrateThenCopy && !self.upgrade.copy_first && !online
+    pub fn migrates_production(&self, mode: DataMode) -> bool {
+        self.guide.order == Order::MigrateThenCopy && !self.upgrade.copy_first && !mode.is_online()
     }
 
     /// The nodes, manager first.
@@ -266,7 +269,7 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
             probe,
             roles.get(&database.name).unwrap_or(&none),
         ) {
-            Ok((scripts, why)) => databases.push(plan_database(database, probe, scripts, why)),
+            Ok((scripts, why)) => databases.push(plan_database(inputs, database, probe, scripts, why)),
             Err(problems) => findings.extend(problems),
         }
     }
@@ -274,23 +277,40 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     findings.extend(config.findings.iter().cloned());
     findings.extend(fence::check(inputs.databases, &databases));
     findings.extend(overrides::attach(inputs, &mut databases));
-    let scripts = databases.iter().map(|database| database.scripts.len()).sum();
-    let (data, found) = mode::choose(inputs, scripts);
+    let mut kept_in_step = Vec::new();
+    for database in &mut databases {
+        let Some(probe) = inputs.databases.get(&database.name) else {
+            continue;
+        };
+        match delta::way(inputs, probe, roles.get(&database.name).unwrap_or(&none), database) {
+            Ok(way) => database.delta = Some(way),
+            Err(why) => kept_in_step.push(format!("database {}: {why}", database.name)),
+        }
+    }
+    let (data, found) = mode::choose(inputs, &databases, &kept_in_step);
     findings.extend(found);
+    // Which database a script runs on depends on the mode.
+    let migrates_production = inputs.migrates_production(data.mode);
+    for database in &databases {
+        findings.extend(scripts::elsewhere(inputs, migrates_production, database));
+        findings.extend(overrides::elsewhere(inputs, migrates_production, database));
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         return (None, findings);
     }
     let mut notes = notes(inputs, &databases, &findings);
+    if data.mode == DataMode::Delta {
+        notes.extend(kept_in_step);
+    }
     notes.extend(config.notes(inputs.nodes.len()));
     let plan = phases::compile(inputs, databases, data, notes, &config);
     (Some(plan), findings)
 }
 
-/// `mysql` or `postgres`, as the production URL says.
 /// The database that a script's names may be of: the one it is run on.
-fn runs_on<'a>(inputs: &Inputs<'_>, database: &'a UpgradeDatabase) -> &'a str {
-    let url = if inputs.migrates_production() {
+fn runs_on(database: &UpgradeDatabase, migrates_production: bool) -> &str {
+    let url = if migrates_production {
         &database.production.url
     } else {
         &database.staging.url
@@ -299,6 +319,7 @@ fn runs_on<'a>(inputs: &Inputs<'_>, database: &'a UpgradeDatabase) -> &'a str {
     path.rsplit('/').next().unwrap_or_default()
 }
 
+/// `mysql` or `postgres`, as the production URL says.
 fn engine_of(database: &UpgradeDatabase) -> &'static str {
     if database.production.url.starts_with("postgres") {
         "postgres"
@@ -307,7 +328,17 @@ fn engine_of(database: &UpgradeDatabase) -> &'static str {
     }
 }
 
+/// Tables that may lose their rows: those that the guide's scripts drop on purpose, and those that the site names.
+fn may_lose(inputs: &Inputs<'_>, database: &UpgradeDatabase) -> Vec<String> {
+    let of_guide = inputs.guide.scripts.iter().flat_map(|script| &script.loses);
+    let mut tables: Vec<String> = of_guide.chain(&database.may_lose).cloned().collect();
+    tables.sort();
+    tables.dedup();
+    tables
+}
+
 fn plan_database(
+    inputs: &Inputs<'_>,
     database: &UpgradeDatabase,
     probe: &DatabaseProbe,
     scripts: Vec<cutover_proto::plan::PlanScript>,
@@ -322,6 +353,8 @@ fn plan_database(
         application: database.application.as_ref().map(|access| access.user.clone()),
         scripts,
         scripts_why,
+        may_lose: may_lose(inputs, database),
+        delta: None,
         production_identity: probe.production_identity.clone(),
         staging_identity: probe.staging_identity.clone(),
     }

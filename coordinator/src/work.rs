@@ -6,8 +6,10 @@ mod backup;
 mod catalog;
 mod checkpoint;
 mod copy;
+mod delta;
 mod fence;
 mod finalize;
+mod hazards;
 mod migrate;
 mod probe;
 mod progress;
@@ -135,7 +137,10 @@ impl Worker {
             DatabaseAction::Backup => self.back_up(job, database).await,
             DatabaseAction::Migrate { role } => self.migrate(job, database, *role).await,
             DatabaseAction::Copy { serving } => self.copy(job, database, *serving).await,
-            DatabaseAction::Compare => self.compare(job, database).await,
+            DatabaseAction::CaptureManifest => self.capture_manifest(job, database).await,
+            DatabaseAction::BringDelta { fenced } => self.bring_delta(job, database, *fenced).await,
+            DatabaseAction::Compare { migrated: false } => self.compare(job, database).await,
+            DatabaseAction::Compare { migrated: true } => self.compare_migrated(job, database).await,
             DatabaseAction::Repair {
                 role,
                 checks,
@@ -163,7 +168,9 @@ impl Worker {
             DatabaseAction::Verify
             | DatabaseAction::ProveAlone { .. }
             | DatabaseAction::Backup
-            | DatabaseAction::Compare
+            | DatabaseAction::CaptureManifest
+            | DatabaseAction::BringDelta { .. }
+            | DatabaseAction::Compare { .. }
             | DatabaseAction::Repair { .. }
             | DatabaseAction::Checkpoint { .. }
             | DatabaseAction::ProveServing { .. }

@@ -66,11 +66,14 @@ pub enum DataMode {
     /// Copy while production serves and keep staging equal to it; stop, bring over the last difference, migrate,
     /// switch.
     Sync,
+    /// Copy while production serves, migrate the copy, and bring into it what production wrote since; stop, bring over
+    /// the last of it, switch.
+    Delta,
 }
 
 impl DataMode {
     /// Every mode, the plainest first.
-    pub const ALL: [DataMode; 2] = [DataMode::StopCopy, DataMode::Sync];
+    pub const ALL: [DataMode; 3] = [DataMode::StopCopy, DataMode::Sync, DataMode::Delta];
 
     /// The word in upgrade files and plans.
     #[must_use]
@@ -78,6 +81,7 @@ impl DataMode {
         match self {
             DataMode::StopCopy => "stop-copy",
             DataMode::Sync => "sync",
+            DataMode::Delta => "delta",
         }
     }
 
@@ -86,7 +90,7 @@ impl DataMode {
     pub fn is_online(self) -> bool {
         match self {
             DataMode::StopCopy => false,
-            DataMode::Sync => true,
+            DataMode::Sync | DataMode::Delta => true,
         }
     }
 }
@@ -110,7 +114,7 @@ pub struct DataPlan {
     /// The run of the rehearsal that the forecasts rest on; without one they rest on sizes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<String>,
-    /// The downtime of every mode.
+    /// The downtime of every mode that is possible.
     pub forecasts: Vec<ModeForecast>,
     /// Seconds that the last copy of directories takes at most, reckoned from their size.
     pub directories_secs: u64,
@@ -163,10 +167,24 @@ pub struct PlanDatabase {
     pub scripts: Vec<PlanScript>,
     /// Why scripts run or not.
     pub scripts_why: String,
+    /// Tables whose rows the scripts may lose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_lose: Vec<String>,
+    /// How rows get into a staging that was migrated first; absent where it must be migrated last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<DeltaWay>,
     /// Identity of the production database when the plan was made: another one is refused.
     pub production_identity: String,
     /// Identity of the staging database when the plan was made.
     pub staging_identity: String,
+}
+
+/// How rows that production wrote meanwhile get into a staging that was migrated first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeltaWay {
+    /// The upgrade path whose fix-ups follow the rows; none where the scripts change no rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix_ups: Option<String>,
 }
 
 /// URL and secret of one database.
@@ -336,6 +354,13 @@ pub enum DatabaseAction {
         /// Production is fenced: this is the last difference.
         fenced: bool,
     },
+    /// Keep name and hash of every row of the un-migrated copy: what production writes later is told by them.
+    CaptureManifest,
+    /// Bring what production wrote since the copy into staging, which was migrated.
+    BringDelta {
+        /// Production is fenced: this is the last of it.
+        fenced: bool,
+    },
     /// Make the scratch database that a rehearsal works on.
     MakeScratch {
         /// It stays after the rehearsal.
@@ -344,7 +369,11 @@ pub enum DatabaseAction {
     /// Remove the rehearsal's scratch database.
     DropScratch,
     /// Prove that staging equals production.
-    Compare,
+    Compare {
+        /// Staging is migrated already: what is compared are the columns that both have.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        migrated: bool,
+    },
     /// Repair what checkpoints find, where a repair is known and the operator asked for it.
     Repair {
         /// On which database.
@@ -382,7 +411,10 @@ impl DatabaseAction {
             DatabaseAction::Synchronise { .. } => "synchronise",
             DatabaseAction::MakeScratch { .. } => "make-scratch",
             DatabaseAction::DropScratch => "drop-scratch",
-            DatabaseAction::Compare => "compare-databases",
+            DatabaseAction::CaptureManifest => "capture-manifest",
+            DatabaseAction::BringDelta { .. } => "bring-delta",
+            DatabaseAction::Compare { migrated: false } => "compare-databases",
+            DatabaseAction::Compare { migrated: true } => "compare-migrated",
             DatabaseAction::Repair { .. } => "repair",
             DatabaseAction::Checkpoint { .. } => "checkpoint",
             DatabaseAction::ProveServing { .. } => "prove-serving",

@@ -212,14 +212,36 @@ pub struct RehearsalView {
     pub plan_hash: Sha256Hex,
     /// When it ended (RFC 3339).
     pub at: String,
-    /// The first failure; a run of the plan would fail there too.
+    /// The first failure, where a run of the plan would fail too; or that an operator broke it off.
     pub failed: Option<String>,
+    /// An operator broke it off before anything failed: it says nothing about the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken_off: bool,
     /// Every step that ended well and how long it took.
     pub steps: Vec<RehearsedStep>,
     /// Predicted downtime of every mode; empty when it failed.
     pub forecasts: Vec<ModeForecast>,
     /// Scratch databases that were kept.
     pub kept: Vec<String>,
+}
+
+/// A row that could not be brought into a migrated staging; it is where it was in production.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterView {
+    /// The database's name in the upgrade.
+    pub database: String,
+    /// Table, by its name in production.
+    pub table: String,
+    /// What was to be done: `store` or `delete`.
+    pub act: String,
+    /// The values that name the row; a hash where it has no key.
+    pub key: Vec<String>,
+    /// The row as JSON, where one was to be stored.
+    pub row: Option<String>,
+    /// What the server said.
+    pub reason: String,
+    /// When, by staging's clock.
+    pub at: String,
 }
 
 /// A step of a rehearsal and its duration.

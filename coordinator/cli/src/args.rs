@@ -16,7 +16,7 @@ pub(crate) use backup::BackupCommand;
 pub(crate) use config::{ConfigCommand, ConfigReportArgs};
 pub(crate) use node::{ActionKind, DoArgs, NodeCommand, TokenArgs};
 pub(crate) use run::{
-    ApplyArgs, ControlArgs, RehearseArgs, ResolveArgs, RetryArgs, SkipArgs, StatementAction, StatusArgs,
+    ApplyArgs, ApproveArgs, ControlArgs, DeadLettersArgs, RehearseArgs, ResolveArgs, RetryArgs, SkipArgs, StatementAction, StatusArgs,
     StopArgs, UnfenceArgs, WatchArgs,
 };
 pub(crate) use sql::SqlCommand;
@@ -97,7 +97,7 @@ pub(crate) enum Command {
     Abort(StopArgs),
     /// Approve the phase that a run waits for
     #[command(after_help = "Example:\n  cutover approve dss-prod --reason CHG-4711")]
-    Approve(ControlArgs),
+    Approve(ApproveArgs),
     /// Try failed steps of a run again
     #[command(after_help = "Example:\n  cutover retry dss-prod --step quiesce.stop@dss-2")]
     Retry(RetryArgs),
@@ -111,6 +111,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  cutover resolve dss-prod --step data.migrate@carbon --statement 12 --sha256 9f86d0… --do skip --reason \"the key is gone already\""
     )]
     Resolve(ResolveArgs),
+    /// Show the rows of production that a staging which was migrated first would not take
+    #[command(after_help = "Example:\n  cutover dead-letters carbon-prod")]
+    DeadLetters(DeadLettersArgs),
     /// Let the old production database be used again, after the end of a run that fenced it
     #[command(after_help = "Example:\n  cutover unfence dss-prod --reason \"read access for the auditors\"")]
     Unfence(UnfenceArgs),

@@ -7,6 +7,7 @@ mod backup;
 mod config;
 mod control;
 mod guide;
+mod letters;
 mod node;
 mod plan;
 mod rehearse;
@@ -75,6 +76,7 @@ pub(crate) async fn run(console: &Console, cli: Cli) -> Result<Exit, CliError> {
         Command::Retry(args) => control::retry(context, args).await,
         Command::Skip(args) => control::skip(context, args).await,
         Command::Rehearse(args) => rehearse::run(context, args).await,
+        Command::DeadLetters(args) => letters::run(context, args).await,
         Command::Resolve(args) => resolve::run(context, args).await,
         Command::Unfence(args) => resolve::unfence(context, args).await,
         Command::Backup(command) => backup::run(context, command).await,

@@ -44,6 +44,11 @@ impl CliError {
         Self::new(Exit::Refused, what)
     }
 
+    /// The operator stopped looking with Ctrl-C; what goes on all the same.
+    pub(crate) fn interrupted(what: impl Into<String>) -> Self {
+        Self::new(Exit::Interrupted, what)
+    }
+
     /// Nobody reads standard output any more, so there is nobody to tell either.
     pub(crate) fn closed_output() -> Self {
         Self::new(Exit::Failed, "")

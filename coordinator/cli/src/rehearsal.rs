@@ -72,6 +72,7 @@ mod tests {
             plan_hash: Sha256Hex::of(b"plan"),
             at: "2026-01-01T00:00:00Z".into(),
             failed: None,
+            broken_off: false,
             steps: vec![RehearsedStep {
                 id: "rehearse.copy@carbon".parse().unwrap(),
                 kind: "copy-database".into(),

@@ -144,7 +144,8 @@ fn unreadable(name: &str, path: &Path, error: &io::Error) -> CliError {
         .next("put the file there, or correct its name in the upgrade file; names are relative to the upgrade file's folder")
 }
 
-fn bar(console: &Console, verb: &str, name: &str, total: u64) -> ProgressBar {
+/// A bar that counts bytes; nothing is drawn where nobody sees it.
+pub(crate) fn bar(console: &Console, verb: &str, name: &str, total: u64) -> ProgressBar {
     let target = if console.live {
         ProgressDrawTarget::stderr()
     } else {

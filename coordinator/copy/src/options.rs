@@ -20,6 +20,9 @@ pub struct CopyOptions {
     /// again. Only for a caller who knows that production has not changed since that copy began; without it, or
     /// where nothing is left to go on with ([`crate::CopyError::NotResumable`]), staging has to be empty.
     pub resume: bool,
+    /// Production goes on being written to, and what is written is brought over afterwards. Tables of MySQL engines
+    /// without transactions are then not kept locked, and are of the moment when their turn comes.
+    pub serving: bool,
 }
 
 impl Default for CopyOptions {
@@ -30,6 +33,7 @@ impl Default for CopyOptions {
             skip_tables: Vec::new(),
             same_server: true,
             resume: false,
+            serving: false,
         }
     }
 }

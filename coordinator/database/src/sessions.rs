@@ -43,6 +43,17 @@ pub struct Session {
     pub query_kind: String,
 }
 
+impl Session {
+    /// Whether the server has not decided yet whether to let it in: a refused one is gone a moment later.
+    #[must_use]
+    pub(crate) fn is_logging_in(&self) -> bool {
+        self.state == MYSQL_LOGIN || self.state.starts_with("Connect, ")
+    }
+}
+
+/// What MySQL and MariaDB call a session that is logging in, before it has any further state.
+const MYSQL_LOGIN: &str = "Connect";
+
 type Key = (String, String);
 
 /// Connections that Cutover itself has open, so that they are not taken for the application's.

@@ -5,7 +5,7 @@ mod ops;
 mod order;
 mod own_tables;
 
-pub use own_tables::{DeadLetter, dead_letters};
+pub use own_tables::{DeadLetter, dead_letters, forget};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

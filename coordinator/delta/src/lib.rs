@@ -33,7 +33,7 @@ mod sync;
 mod table;
 
 pub use allowed::{Reason, delta_allowed};
-pub use apply::{DeadLetter, DeltaReport, TableDelta, dead_letters};
+pub use apply::{DeadLetter, DeltaReport, TableDelta, dead_letters, forget};
 pub use error::DeltaError;
 pub use manifest::{Manifest, ManifestTable};
 pub use mapping::{FIX_UPS, FixUps, Mapping, fix_ups};

@@ -44,12 +44,24 @@ impl Mapping {
 /// What is done after the rows of an upgrade path are in: statements that can be repeated, and the mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixUps {
-    /// The upgrade path.
+    /// The upgrade path; empty where there is none.
     pub name: &'static str,
     /// Where rows lie.
     pub mapping: Mapping,
     /// Statements, each without effect when it is run again.
     pub statements: Vec<String>,
+}
+
+impl FixUps {
+    /// For a script that changes no rows: tables and columns keep their names, and nothing follows.
+    #[must_use]
+    pub fn none() -> Self {
+        FixUps {
+            name: "",
+            mapping: Mapping::default(),
+            statements: Vec::new(),
+        }
+    }
 }
 
 const MYSQL: &str = include_str!("../fixups/carbon-4.1-to-4.2-user-store.mysql.sql");

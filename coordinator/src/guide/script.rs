@@ -42,6 +42,12 @@ pub struct GuideScript {
     /// Scripts that ship with Cutover, by engine (`mysql`, `postgres`). Without one the upgrade file names it.
     #[serde(default)]
     pub ships: BTreeMap<String, ScriptSet>,
+    /// Tables whose rows it loses on purpose.
+    #[serde(default)]
+    pub loses: Vec<String>,
+    /// The upgrade path whose fix-ups know what it does to rows, so that rows can be brought in after it ran.
+    #[serde(default)]
+    pub fix_ups: Option<String>,
 }
 
 /// Scripts that ship with Cutover for one engine, in order.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cutover_proto::plan::{DataMode, DowntimeForecast, ModeForecast, Place};
+use cutover_proto::plan::{DataMode, DowntimeForecast, ModeForecast, Place, PlanDatabase};
 use cutover_proto::view::RehearsedStep;
 
 use super::Inputs;
@@ -13,6 +13,8 @@ const BACKUP_AND_DRILL: u64 = 10 << 20;
 const COPY: u64 = 20 << 20;
 const COMPARE: u64 = 200 << 20;
 const SCAN: u64 = 100 << 20;
+/// Every row's name and hash is read, and the columns that stayed are compared afterwards.
+const DELTA: u64 = 25 << 20;
 const DIRECTORIES: u64 = 40 << 20;
 
 /// Carbon lets requests take up to a minute when it stops (carbon-facts.md section 4).
@@ -22,7 +24,7 @@ const START_SECS: u64 = 60;
 const SCRIPT_SECS: u64 = 15;
 const CHECK_SECS: u64 = 5;
 
-/// How long each part of the work on the databases takes, in seconds.
+/// How long each part of the work on one database takes, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Durations {
     /// Backup and the drill that proves it.
@@ -35,10 +37,56 @@ pub struct Durations {
     pub scan: u64,
     /// The scripts.
     pub scripts: u64,
-    /// The checkpoints.
+    /// The repairs.
+    pub repairs: u64,
+    /// Bringing the last rows into a staging that was migrated first, and proving it; none where that is not possible.
+    pub delta: Option<u64>,
+}
+
+impl Durations {
+    /// What is left of the work on the database once the servers have stopped.
+    fn while_stopped(&self, mode: DataMode) -> u64 {
+        let synchronised = self.scan + self.compare + self.scripts;
+        let data = match mode {
+            DataMode::StopCopy => self.backup + self.copy + self.compare + self.scripts,
+            DataMode::Sync => synchronised,
+            DataMode::Delta => self.delta.unwrap_or(synchronised),
+        };
+        data + self.repairs
+    }
+}
+
+/// How long everything takes that a downtime is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// The work on each database.
+    pub databases: Vec<Durations>,
+    /// Whether all databases are worked on at once.
+    pub together: bool,
+    /// The checkpoints, in seconds.
     pub checks: u64,
-    /// The last copy of directories, beside the work on databases.
+    /// The last copy of directories, beside the work on databases, in seconds.
     pub directories: u64,
+}
+
+impl Timing {
+    /// Databases that are worked on side by side take as long as the slowest; where some must wait, up to all of them.
+    fn data(&self, mode: DataMode) -> u64 {
+        let each = self.databases.iter().map(|database| database.while_stopped(mode));
+        if self.together {
+            each.max().unwrap_or(0)
+        } else {
+            each.sum()
+        }
+    }
+
+    /// The modes that are possible, the plainest first.
+    pub fn modes(&self) -> impl Iterator<Item = DataMode> {
+        let delta = self.databases.iter().any(|database| database.delta.is_some());
+        DataMode::ALL
+            .into_iter()
+            .filter(move |mode| *mode != DataMode::Delta || delta)
+    }
 }
 
 /// How many servers there are, and how they start.
@@ -61,75 +109,86 @@ impl FleetSize {
     }
 }
 
-/// Durations reckoned from sizes.
+/// Times reckoned from sizes.
 #[must_use]
-pub fn estimated(inputs: &Inputs<'_>, scripts: usize) -> Durations {
-    let bytes: u64 = inputs.databases.values().map(|probe| probe.bytes).sum();
+pub fn estimated(inputs: &Inputs<'_>, databases: &[PlanDatabase]) -> Timing {
     let homes = inputs
         .nodes
         .iter()
         .filter_map(|node| node.home(&inputs.old_home(&node.name)));
     let directories = homes.map(|home| home.bytes).max().unwrap_or(0);
-    Durations {
-        backup: bytes / BACKUP_AND_DRILL,
-        copy: bytes / COPY,
-        compare: bytes / COMPARE,
-        scan: bytes / SCAN,
-        scripts: SCRIPT_SECS * u64::try_from(scripts).unwrap_or(1),
+    let of = |database: &PlanDatabase| {
+        let probe = inputs.databases.get(&database.name);
+        let bytes = probe.map_or(0, |probe| probe.bytes);
+        Durations {
+            backup: bytes / BACKUP_AND_DRILL,
+            copy: bytes / COPY,
+            compare: bytes / COMPARE,
+            scan: bytes / SCAN,
+            scripts: SCRIPT_SECS * u64::try_from(database.scripts.len()).unwrap_or(1),
+            repairs: 0,
+            delta: database.delta.as_ref().map(|_| bytes / DELTA),
+        }
+    };
+    Timing {
+        databases: databases.iter().map(of).collect(),
+        together: at_once(databases.len(), inputs.upgrade.parallel),
         checks: CHECK_SECS,
         directories: directories / DIRECTORIES,
     }
 }
 
-/// Durations that a rehearsal measured; what it could not measure is as `estimated`.
+fn at_once(databases: usize, parallel: u32) -> bool {
+    databases <= parallel.max(1) as usize
+}
+
+/// Times that a rehearsal measured; what it could not measure is as `directories` says.
 #[must_use]
-pub fn measured(steps: &[RehearsedStep], directories: u64, parallel: u32) -> Durations {
-    let databases: BTreeSet<&Place> = steps
+pub fn measured(steps: &[RehearsedStep], directories: u64, parallel: u32) -> Timing {
+    let places: BTreeSet<&Place> = steps
         .iter()
         .map(|step| &step.place)
         .filter(|place| matches!(place, Place::Database(_)))
         .collect();
-    let together = databases.len() <= parallel.max(1) as usize;
-    let of = |kind: &str| -> u64 {
-        let taken = steps
+    let secs = |kind: &str, place: &Place| {
+        let of = steps
             .iter()
-            .filter(|step| step.kind == kind && databases.contains(&step.place))
-            .map(|step| step.millis.div_ceil(1000));
-        // Databases that are worked on side by side take as long as the slowest; some that must wait, up to all of them.
-        if together {
-            taken.max().unwrap_or(0)
-        } else {
-            taken.sum()
+            .filter(|step| step.kind == kind && step.place == *place);
+        of.map(|step| step.millis.div_ceil(1000)).max()
+    };
+    let of = |place: &&Place| {
+        let took = |kind: &str| secs(kind, place).unwrap_or(0);
+        Durations {
+            backup: took("backup-database"),
+            copy: took("copy-database"),
+            compare: took("compare-databases"),
+            scan: took("synchronise"),
+            scripts: took("migrate"),
+            repairs: took("repair"),
+            delta: secs("bring-delta", place).map(|secs| secs + took("compare-migrated")),
         }
     };
-    Durations {
-        backup: of("backup-database"),
-        copy: of("copy-database"),
-        compare: of("compare-databases"),
-        scan: of("synchronise"),
-        scripts: of("migrate") + of("repair"),
-        checks: of("checkpoint").max(1),
+    let checks = places.iter().filter_map(|place| secs("checkpoint", place));
+    Timing {
+        checks: checks.max().unwrap_or(0).max(1),
+        together: at_once(places.len(), parallel),
+        databases: places.iter().map(of).collect(),
         directories,
     }
 }
 
 /// The downtime of one mode.
 #[must_use]
-pub fn downtime(mode: DataMode, took: &Durations, fleet: FleetSize) -> DowntimeForecast {
+pub fn downtime(mode: DataMode, timing: &Timing, fleet: FleetSize) -> DowntimeForecast {
     let data = match mode {
-        DataMode::StopCopy => (
-            "back up, copy, compare and migrate the databases",
-            took.backup + took.copy + took.compare + took.scripts,
-        ),
-        DataMode::Sync => (
-            "bring over the last difference, compare, migrate staging",
-            took.scan + took.compare + took.scripts,
-        ),
+        DataMode::StopCopy => "back up, copy, compare and migrate the databases",
+        DataMode::Sync => "bring over the last difference, compare, migrate staging",
+        DataMode::Delta => "bring the last rows into the migrated staging, prove it",
     };
     let parts = vec![
         ("stop the servers".to_owned(), STOP_SECS),
-        (data.0.to_owned(), data.1.max(took.directories)),
-        ("checkpoints and proofs".to_owned(), took.checks),
+        (data.to_owned(), timing.data(mode).max(timing.directories)),
+        ("checkpoints and proofs".to_owned(), timing.checks),
         ("start the servers, manager first".to_owned(), fleet.start_secs()),
     ];
     DowntimeForecast {
@@ -138,14 +197,14 @@ pub fn downtime(mode: DataMode, took: &Durations, fleet: FleetSize) -> DowntimeF
     }
 }
 
-/// The downtime of every mode.
+/// The downtime of every mode that is possible.
 #[must_use]
-pub fn all(took: &Durations, fleet: FleetSize) -> Vec<ModeForecast> {
-    DataMode::ALL
-        .into_iter()
+pub fn all(timing: &Timing, fleet: FleetSize) -> Vec<ModeForecast> {
+    timing
+        .modes()
         .map(|mode| ModeForecast {
             mode,
-            downtime: downtime(mode, took, fleet),
+            downtime: downtime(mode, timing, fleet),
         })
         .collect()
 }
@@ -171,7 +230,8 @@ mod tests {
             step("migrate", "a", 10),
         ];
         let took = measured(&steps, 7, 2);
-        assert_eq!((took.copy, took.scripts, took.directories), (61, 1, 7));
+        assert_eq!(took.databases[1].copy, 61);
+        assert_eq!((took.data(DataMode::StopCopy), took.directories), (61, 7));
     }
 
     #[test]
@@ -180,17 +240,22 @@ mod tests {
             step("copy-database", "a", 1200),
             step("copy-database", "b", 61_000),
         ];
-        assert_eq!(measured(&steps, 7, 1).copy, 63);
+        assert_eq!(measured(&steps, 7, 1).data(DataMode::StopCopy), 63);
     }
 
     #[test]
     fn downtime_when_online_then_without_backup_and_copy() {
-        let took = Durations {
-            backup: 1000,
-            copy: 500,
-            compare: 20,
-            scan: 30,
-            scripts: 5,
+        let timing = Timing {
+            databases: vec![Durations {
+                backup: 1000,
+                copy: 500,
+                compare: 20,
+                scan: 30,
+                scripts: 5,
+                repairs: 1,
+                delta: Some(40),
+            }],
+            together: true,
             checks: 2,
             directories: 0,
         };
@@ -198,9 +263,14 @@ mod tests {
             nodes: 3,
             parallel: 10,
         };
-        let secs = |mode| downtime(mode, &took, fleet).secs;
+        let secs = |mode| downtime(mode, &timing, fleet).secs;
         let fixed = STOP_SECS + 2 * START_SECS + 2;
-        assert_eq!(secs(DataMode::StopCopy), fixed + 1525);
-        assert_eq!(secs(DataMode::Sync), fixed + 55);
+        assert_eq!(secs(DataMode::StopCopy), fixed + 1526);
+        assert_eq!(secs(DataMode::Sync), fixed + 56);
+        assert_eq!(secs(DataMode::Delta), fixed + 41);
+        assert_eq!(all(&timing, fleet).len(), 3);
+        let mut without = timing.clone();
+        without.databases[0].delta = None;
+        assert_eq!(all(&without, fleet).len(), 2);
     }
 }

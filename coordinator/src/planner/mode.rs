@@ -1,6 +1,6 @@
 //! Which way the data takes to staging: chosen from the operator's budget and what a rehearsal measured.
 
-use cutover_proto::plan::{DataMode, DataPlan, ModeForecast};
+use cutover_proto::plan::{DataMode, DataPlan, ModeForecast, PlanDatabase};
 use cutover_proto::view::{Finding, Severity};
 
 use super::forecast::{self, FleetSize};
@@ -8,12 +8,21 @@ use super::{Inputs, finding};
 
 /// The way, with what an operator should know of it.
 #[must_use]
-pub fn choose(inputs: &Inputs<'_>, scripts: usize) -> (DataPlan, Vec<Finding>) {
-    let estimated = forecast::estimated(inputs, scripts);
+pub fn choose(
+    inputs: &Inputs<'_>,
+    databases: &[PlanDatabase],
+    kept_in_step: &[String],
+) -> (DataPlan, Vec<Finding>) {
+    let estimated = forecast::estimated(inputs, databases);
+    let directories_secs = estimated.directories;
     let rehearsal = inputs.rehearsal.filter(|rehearsal| rehearsal.failed.is_none());
-    let took = rehearsal.map_or(estimated, |rehearsal| {
-        forecast::measured(&rehearsal.steps, estimated.directories, inputs.upgrade.parallel)
+    let mut took = rehearsal.map_or(estimated, |rehearsal| {
+        forecast::measured(&rehearsal.steps, directories_secs, inputs.upgrade.parallel)
     });
+    let possible = databases.iter().any(|database| database.delta.is_some());
+    if !possible {
+        took.databases.iter_mut().for_each(|database| database.delta = None);
+    }
     let fleet = FleetSize {
         nodes: inputs.nodes.len(),
         parallel: inputs.upgrade.parallel,
@@ -23,18 +32,42 @@ pub fn choose(inputs: &Inputs<'_>, scripts: usize) -> (DataPlan, Vec<Finding>) {
     let (mode, why) = match inputs.upgrade.downtime.mode {
         Some(mode) => (mode, "the upgrade file names it".to_owned()),
         None if rehearsal.is_none() => (DataMode::StopCopy, unrehearsed(inputs)),
-        None => fitting(budget, &forecasts),
+        None => {
+            // Rows that come after a migration are for guides whose page asks for it; elsewhere the file must name it.
+            let offered: Vec<ModeForecast> = forecasts
+                .iter()
+                .filter(|forecast| inputs.guide.delta || forecast.mode != DataMode::Delta)
+                .cloned()
+                .collect();
+            fitting(budget, &offered)
+        }
     };
-    let findings = over_budget(inputs, mode, budget, &forecasts);
+    let mut findings = over_budget(inputs, mode, budget, &forecasts);
+    if mode == DataMode::Delta && !possible {
+        findings.push(no_delta(inputs, kept_in_step));
+    }
     let plan = DataPlan {
         mode,
         why,
         budget_secs: budget,
         rehearsal: rehearsal.map(|rehearsal| rehearsal.run.to_string()),
         forecasts,
-        directories_secs: estimated.directories,
+        directories_secs,
     };
     (plan, findings)
+}
+
+fn no_delta(inputs: &Inputs<'_>, why: &[String]) -> Finding {
+    finding(
+        Severity::Error,
+        "no-delta",
+        inputs.file,
+        format!(
+            "`downtime.mode` is `delta`, and no database can be given rows after it was migrated: {}",
+            why.join("; ")
+        ),
+        "write mode = \"sync\": staging is then kept equal to production and migrated last, whatever a script does",
+    )
 }
 
 fn unrehearsed(inputs: &Inputs<'_>) -> String {
@@ -100,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn forecasts(secs: [u64; 2]) -> Vec<ModeForecast> {
+    fn forecasts(secs: [u64; 3]) -> Vec<ModeForecast> {
         DataMode::ALL
             .into_iter()
             .zip(secs)
@@ -116,14 +149,16 @@ mod tests {
 
     #[test]
     fn mode_when_several_fit_then_the_plainest() {
-        assert_eq!(fitting(Some(300), &forecasts([200, 100])).0, DataMode::StopCopy);
-        assert_eq!(fitting(Some(150), &forecasts([200, 100])).0, DataMode::Sync);
-        assert_eq!(fitting(None, &forecasts([200, 100])).0, DataMode::StopCopy);
+        let mode = |budget| fitting(budget, &forecasts([200, 100, 50])).0;
+        assert_eq!(mode(Some(300)), DataMode::StopCopy);
+        assert_eq!(mode(Some(150)), DataMode::Sync);
+        assert_eq!(mode(Some(60)), DataMode::Delta);
+        assert_eq!(mode(None), DataMode::StopCopy);
     }
 
     #[test]
     fn mode_when_none_fits_then_the_shortest() {
-        let (mode, why) = fitting(Some(10), &forecasts([200, 100]));
+        let (mode, why) = fitting(Some(10), &forecasts([200, 100, 100]));
         assert_eq!(mode, DataMode::Sync);
         assert!(why.contains("comes nearest"), "{why}");
     }

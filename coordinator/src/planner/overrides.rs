@@ -6,32 +6,19 @@ use cutover_sqlscript::Dialect;
 
 use super::{Inputs, error};
 use crate::model::upgrade::UpgradeDatabase;
+use crate::model::upgrade::overrides::SiteOverride;
 
 /// Puts each override to its script. What names no statement of a script that runs is an error: it would silently do
 /// nothing.
 pub(super) fn attach(inputs: &Inputs<'_>, databases: &mut [PlanDatabase]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for wanted in &inputs.upgrade.overrides {
-        let place = format!(
-            "override of statement {} in `{}`",
-            wanted.decision.statement, wanted.script
-        );
+        let place = place(wanted);
         let mut used = false;
-        let scripts = databases.iter_mut().flat_map(|database| {
-            let same = |known: &&UpgradeDatabase| known.name == database.name;
-            let known = inputs.upgrade.databases.iter().find(same);
-            let mysql = known.filter(|known| super::engine_of(known) == "mysql");
-            let here = mysql.map(|known| super::runs_on(inputs, known));
-            database.scripts.iter_mut().map(move |script| (script, here))
-        });
-        for (script, here) in scripts {
-            if script.blob.name != wanted.script {
-                continue;
-            }
+        let scripts = databases.iter_mut().flat_map(|database| &mut database.scripts);
+        for script in scripts.filter(|script| script.blob.name == wanted.script) {
             used = true;
-            if let Some(problem) =
-                mismatch(inputs, wanted, &place).or_else(|| elsewhere(wanted, here, &place))
-            {
+            if let Some(problem) = mismatch(inputs, wanted, &place) {
                 findings.push(problem);
                 break;
             }
@@ -50,19 +37,33 @@ pub(super) fn attach(inputs: &Inputs<'_>, databases: &mut [PlanDatabase]) -> Vec
     findings
 }
 
-/// A replacement of a statement on MySQL that names another database than the one it would be run on.
-fn elsewhere(
-    wanted: &crate::model::upgrade::overrides::SiteOverride,
-    here: Option<&str>,
-    place: &str,
-) -> Option<Finding> {
-    let (here, with) = (here?, wanted.decision.with.as_deref()?);
+fn place(wanted: &SiteOverride) -> String {
+    format!(
+        "override of statement {} in `{}`",
+        wanted.decision.statement, wanted.script
+    )
+}
+
+/// Replacements of statements on MySQL that name another database than the one they would be run on.
+pub(super) fn elsewhere(inputs: &Inputs<'_>, migrates_production: bool, plan: &PlanDatabase) -> Vec<Finding> {
+    let same = |known: &&UpgradeDatabase| known.name == plan.name && super::engine_of(known) == "mysql";
+    let Some(database) = inputs.upgrade.databases.iter().find(same) else {
+        return Vec::new();
+    };
+    let here = super::runs_on(database, migrates_production);
+    let of_plan = |wanted: &&SiteOverride| plan.scripts.iter().any(|script| script.blob.name == wanted.script);
+    let replaced = inputs.upgrade.overrides.iter().filter(of_plan);
+    replaced.filter_map(|wanted| named_elsewhere(wanted, here)).collect()
+}
+
+fn named_elsewhere(wanted: &SiteOverride, here: &str) -> Option<Finding> {
+    let with = wanted.decision.with.as_deref()?;
     let script = cutover_sqlscript::split(with, Dialect::MySql).ok()?;
     let names = script.statements.iter().flat_map(|s| s.databases(Dialect::MySql));
     let other = names.into_iter().find(|name| name != here)?;
     Some(error(
         "script-other-database",
-        place,
+        place(wanted),
         format!("`with` names database `{other}`, whatever it is run on, and it is run on `{here}`"),
         "take the database's name out of it: it would change a database that is in use",
     ))
@@ -70,7 +71,7 @@ fn elsewhere(
 
 fn mismatch(
     inputs: &Inputs<'_>,
-    wanted: &crate::model::upgrade::overrides::SiteOverride,
+    wanted: &SiteOverride,
     place: &str,
 ) -> Option<Finding> {
     let statements = &inputs.scripts.get(&wanted.script)?.hashes;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use cutover_proto::ids::{NodeName, Sha256Hex, StepId};
 use cutover_proto::plan::{
-    DataPlan, DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow, Reversal,
+    DataMode, DataPlan, DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow, Reversal,
 };
 use cutover_proto::step::NodeAction;
 
@@ -110,13 +110,17 @@ fn inventory(inputs: &Inputs<'_>) -> BTreeMap<NodeName, Sha256Hex> {
 }
 
 fn summary(inputs: &Inputs<'_>, data: &DataPlan, scripts: usize) -> String {
-    let changed = if data.mode.is_online() {
+    let changed = if data.mode == DataMode::Delta {
+        "Production is copied to staging while it serves and never changed; staging is migrated while production \
+         serves, and what it wrote meanwhile is brought in. Only the last of it, the proofs and the new servers' start \
+         take downtime. Its backup is taken when the new servers serve, before the point of no return."
+    } else if data.mode.is_online() {
         "Production is copied to staging while it serves and never changed; only the last difference, the proofs and \
          the new servers' start take downtime. Its backup is taken when the new servers serve, before the point of no \
          return."
     } else if scripts == 0 {
         "No migration script runs; production is never changed."
-    } else if inputs.migrates_production() {
+    } else if inputs.migrates_production(data.mode) {
         "Production is migrated and then copied to staging, as WSO2's page says; until the point of no return abort \
          restores it from the verified backup."
     } else {

@@ -183,7 +183,7 @@ fn on_database(plan: &Plan, database: &PlanDatabase) -> Vec<PlanStep> {
         step(
             "rehearse.compare",
             database,
-            DatabaseAction::Compare,
+            DatabaseAction::Compare { migrated: false },
             "compare the scratch with production, which goes on changing",
         ),
         step(
@@ -193,13 +193,36 @@ fn on_database(plan: &Plan, database: &PlanDatabase) -> Vec<PlanStep> {
             "time a backup and its drill on the scratch",
         ),
     ];
-    if !database.scripts.is_empty() {
-        steps.push(step(
-            "rehearse.migrate",
-            database,
-            DatabaseAction::Migrate { role },
-            "run the migration scripts on the scratch",
-        ));
+    let migrate = step(
+        "rehearse.migrate",
+        database,
+        DatabaseAction::Migrate { role },
+        "run the migration scripts on the scratch",
+    );
+    match (database.scripts.is_empty(), &database.delta) {
+        (true, _) => {}
+        (false, None) => steps.push(migrate),
+        (false, Some(_)) => steps.extend([
+            step(
+                "rehearse.manifest",
+                database,
+                DatabaseAction::CaptureManifest,
+                "keep name and hash of every row of the scratch",
+            ),
+            migrate,
+            step(
+                "rehearse.delta",
+                database,
+                DatabaseAction::BringDelta { fenced: false },
+                "bring what was written since into the migrated scratch",
+            ),
+            step(
+                "rehearse.compare-migrated",
+                database,
+                DatabaseAction::Compare { migrated: true },
+                "compare the migrated scratch with production, which goes on changing",
+            ),
+        ]),
     }
     let here = Place::Database(database.name.clone());
     let repairs = plan.steps().filter(|step| {

@@ -7,7 +7,7 @@ mod refuse;
 
 use std::collections::BTreeSet;
 
-use cutover_proto::plan::PlanScript;
+use cutover_proto::plan::{PlanDatabase, PlanScript};
 use cutover_proto::view::{Finding, Severity};
 
 use self::level::Level;
@@ -68,7 +68,7 @@ pub fn choose(
                 problems.push(error(problem.code, &database.line, problem.text, problem.remedy))
             }
             Level::Needed
-                if !named.is_empty() && !named.iter().any(|name| migrates(inputs, name, script)) =>
+                if !named.is_empty() && !named.iter().any(|name| makes_tables(inputs, name, script)) =>
             {
                 problems.push(no_migration(&question, script, &named));
             }
@@ -144,11 +144,36 @@ fn works_on(known: &KnownScript, script: &GuideScript) -> bool {
         .any(|table| known.touches.contains(table))
 }
 
+fn makes_tables(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
+    inputs.scripts.get(name).is_some_and(|known| migrates(known, script))
+}
+
 /// Whether a script of the upgrade file is the migration of a role: one that only works on tables which are there
 /// already, as a clean-up does, brings nobody to the new schema.
-fn migrates(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
-    let known = inputs.scripts.get(name);
-    known.is_some_and(|known| script.makes.iter().any(|table| known.touches.contains(table)))
+pub(super) fn migrates(known: &KnownScript, script: &GuideScript) -> bool {
+    script.makes.iter().any(|table| known.touches.contains(table))
+}
+
+/// A script that names another database than the one it is run on, which is known once the mode is.
+pub(super) fn elsewhere(inputs: &Inputs<'_>, migrates_production: bool, plan: &PlanDatabase) -> Vec<Finding> {
+    let Some(database) = inputs.upgrade.databases.iter().find(|d| d.name == plan.name) else {
+        return Vec::new();
+    };
+    let here = super::runs_on(database, migrates_production);
+    let wrong = |script: &PlanScript| {
+        let known = inputs.scripts.get(&script.blob.name)?;
+        let other = known.databases.iter().find(|name| *name != here)?;
+        Some(error(
+            "script-other-database",
+            &database.line,
+            format!(
+                "script `{}` names database `{other}`, whatever it is run on, and it is run on `{here}`",
+                known.blob.name
+            ),
+            "take the database's name out of the script: it would change a database that is in use",
+        ))
+    };
+    plan.scripts.iter().filter_map(wrong).collect()
 }
 
 fn no_migration(question: &Question<'_>, script: &GuideScript, named: &[&String]) -> Finding {
@@ -223,18 +248,6 @@ fn missing(question: &Question<'_>, name: &str) -> Finding {
 
 fn script(question: &Question<'_>, known: &KnownScript, bundled: bool) -> Result<PlanScript, Finding> {
     let database = question.database;
-    let here = super::runs_on(question.inputs, database);
-    if let Some(other) = known.databases.iter().find(|name| *name != here) {
-        return Err(error(
-            "script-other-database",
-            &database.line,
-            format!(
-                "script `{}` names database `{other}`, whatever it is run on, and it is run on `{here}`",
-                known.blob.name
-            ),
-            "take the database's name out of the script: it would change a database that is in use",
-        ));
-    }
     match &known.statements {
         Ok(statements) => Ok(PlanScript {
             blob: known.blob.clone(),

@@ -139,6 +139,7 @@ impl World {
                         .map(|n: u32| Sha256Hex::of(n.to_string().as_bytes()))
                         .collect(),
                     touches: ["UM_DOMAIN".to_owned(), "UM_TENANT".to_owned()].into(),
+                    parsed: Vec::new(),
                 },
             )]
             .into(),

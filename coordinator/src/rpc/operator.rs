@@ -44,6 +44,8 @@ fn reply<T>(result: Result<T, RpcError>) -> Result<Response<T>, Status> {
 #[tonic::async_trait]
 impl OperatorService for Operators {
     type WatchRunStream = BoxStream<'static, Result<pb::WatchRunResponse, Status>>;
+    type VerifyBackupStream = BoxStream<'static, Result<pb::BackupWorkResponse, Status>>;
+    type RestoreBackupStream = BoxStream<'static, Result<pb::BackupWorkResponse, Status>>;
     type ExportAuditStream = BoxStream<'static, Result<pb::ExportAuditResponse, Status>>;
 
     async fn list_guides(
@@ -230,6 +232,14 @@ impl OperatorService for Operators {
         reply(self.0.get_rehearsal(&request.upgrade).await)
     }
 
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
+    ) -> Result<Response<pb::Document>, Status> {
+        let (_, request) = as_operator!(request);
+        reply(self.0.list_dead_letters(&request.run).await)
+    }
+
     async fn resolve_statement(
         &self,
         request: Request<pb::ResolveStatementRequest>,
@@ -257,17 +267,17 @@ impl OperatorService for Operators {
     async fn verify_backup(
         &self,
         request: Request<pb::VerifyBackupRequest>,
-    ) -> Result<Response<pb::Document>, Status> {
+    ) -> Result<Response<Self::VerifyBackupStream>, Status> {
         let (operator, request) = as_operator!(request);
-        reply(Box::pin(self.0.verify_backup(&request.backup, &operator)).await)
+        reply(self.0.clone().verify_backup(&request.backup, operator).await)
     }
 
     async fn restore_backup(
         &self,
         request: Request<pb::RestoreBackupRequest>,
-    ) -> Result<Response<pb::Document>, Status> {
+    ) -> Result<Response<Self::RestoreBackupStream>, Status> {
         let (operator, request) = as_operator!(request);
-        reply(Box::pin(self.0.restore_backup(&request, &operator)).await)
+        reply(Box::pin(self.0.clone().restore_backup(&request, operator)).await)
     }
 
     async fn get_status(

@@ -48,6 +48,9 @@ impl Worker {
         let target = target_of(database, role)?;
         let found = facts(&target).await.map_err(|e| failed(&e))?;
         same_identity(&found, identity, role)?;
+        if role == DatabaseRole::Production {
+            self.ensure_fenced(job, database, &target).await?;
+        }
         self.ensure_alone(job, &target, role).await?;
         let folder = self.folder(job.run);
         crate::lifecycle::private_folder(&folder).map_err(|e| file_error(&folder, &e.to_string()))?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cutover_database::backup::Progress;
 use cutover_database::{CatalogError, Target, Tools, catalog, facts};
 use cutover_proto::ids::RunId;
 use cutover_proto::plan::{DatabaseAddress, DatabaseRole, PlanDatabase};
@@ -72,13 +73,14 @@ impl Worker {
         run: RunId,
         name: &str,
         database: &PlanDatabase,
+        told: Progress<'_>,
     ) -> Result<RestoreView, StepError> {
         let file = self.backup_file(run, name)?;
         let server = target_of(database, DatabaseRole::Production)?;
         let found = facts(&server).await.map_err(|e| failed(&e))?;
         let scratch = scratch_name(run, &format!("{name}/verify"));
         let tools = Tools::find_for(found.flavour);
-        let proof = Box::pin(catalog::verify(&server, &file, &scratch, &tools, &|_, _| {}))
+        let proof = Box::pin(catalog::verify(&server, &file, &scratch, &tools, told))
             .await
             .map_err(|e| unusable(&e))?;
         Ok(RestoreView {
@@ -110,10 +112,11 @@ impl Worker {
         run: RunId,
         name: &str,
         into: &Target,
+        told: Progress<'_>,
     ) -> Result<RestoreView, StepError> {
         let file = self.backup_file(run, name)?;
         let tools = self.tools(into).await?;
-        let proof = Box::pin(catalog::restore_empty(&file, into, &tools, &|_, _| {}))
+        let proof = Box::pin(catalog::restore_empty(&file, into, &tools, told))
             .await
             .map_err(|e| unusable(&e))?;
         Ok(RestoreView {

@@ -79,6 +79,7 @@ impl Worker {
         let mut choice = CopyOptions {
             resume: begun,
             same_server: !serving,
+            serving,
             ..options()
         };
         let teller = Arc::new(Teller::new(job));
@@ -196,6 +197,7 @@ impl Worker {
         })?;
         self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
         drop_all_objects(&staging, &proof).await.map_err(|e| failed(&e))?;
+        self.drop_manifest(job.run, &database.name).await?;
         Ok(Receipt::new().with("undo", "staging is empty"))
     }
 }
@@ -206,9 +208,9 @@ fn mark(database: &PlanDatabase) -> String {
 }
 
 /// Evidence of the comparison: what production held when it was proven equal to staging.
-const FINGERPRINT: &str = "production_fingerprint";
+pub(super) const FINGERPRINT: &str = "production_fingerprint";
 
-async fn production_fingerprint(production: &Target) -> Result<Sha256Hex, StepError> {
+pub(super) async fn production_fingerprint(production: &Target) -> Result<Sha256Hex, StepError> {
     let sums = Box::pin(cutover_copy::fingerprint(production, &options()))
         .await
         .map_err(|e| copy_failed("production could not be read", &e))?;

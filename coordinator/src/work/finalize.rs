@@ -6,6 +6,7 @@ use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 
 use crate::planner::phases::step_id;
 
+use super::synchronise::delta_failed;
 use super::{Job, Worker, failed, target_of};
 
 impl Worker {
@@ -31,6 +32,12 @@ impl Worker {
                 forget_journal(&target_of(database, role)?)
                     .await
                     .map_err(|e| failed(&e))?;
+            }
+            if database.delta.is_some() {
+                self.drop_manifest(job.run, &database.name).await?;
+                cutover_delta::forget(&staging).await.map_err(|error| {
+                    delta_failed("the record of the rows that were brought over stays", &error)
+                })?;
             }
             receipt = receipt.with(&format!("{}_events_enabled", database.name), events.len());
         }

@@ -144,7 +144,7 @@ impl Worker {
         let original = self.rehearsed(job).await?;
         let log = self.store.events(job.run).await.map_err(|e| store_failed(&e))?;
         let steps = durations(&job.plan, &log);
-        let failed = failure(&log);
+        let (failed, broken_off) = failure(&log);
         let forecasts = match (&failed, &original.data) {
             (None, Some(data)) => {
                 let fleet = FleetSize {
@@ -164,6 +164,7 @@ impl Worker {
             plan_hash: job.plan.rehearses.clone().unwrap_or_else(|| Sha256Hex::of(b"")),
             at: log.last().map(|record| record.at.to_string()).unwrap_or_default(),
             failed,
+            broken_off,
             steps,
             forecasts,
             kept: kept(&job.plan),
@@ -239,8 +240,8 @@ fn durations(plan: &Plan, log: &[EventRecord]) -> Vec<RehearsedStep> {
     steps
 }
 
-/// Why it failed, or that an operator broke it off.
-fn failure(log: &[EventRecord]) -> Option<String> {
+/// Why it failed, or that an operator broke it off, and whether it is the latter.
+fn failure(log: &[EventRecord]) -> (Option<String>, bool) {
     let failed = log.iter().find_map(|record| match &record.event {
         Event::StepFailed { step, error, .. } => Some(format!("{step}: {error}")),
         Event::RunStarted { .. }
@@ -266,6 +267,9 @@ fn failure(log: &[EventRecord]) -> Option<String> {
         None
     });
     // Failures before an abort only: a step that failed and was tried again with success is no failure.
-    broken_off.as_ref()?;
-    failed.or(broken_off)
+    match (failed, broken_off) {
+        (_, None) => (None, false),
+        (Some(failed), Some(_)) => (Some(failed), false),
+        (None, Some(text)) => (Some(text), true),
+    }
 }

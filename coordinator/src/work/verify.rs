@@ -21,6 +21,7 @@ impl Worker {
         )?;
         same_identity(&staging, &database.staging_identity, DatabaseRole::Staging)?;
         compatible_or_refused(database, &production, &staging)?;
+        self.ensure_nothing_is_lost(database).await?;
         Ok(Receipt::new()
             .with(
                 "server",

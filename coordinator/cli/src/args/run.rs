@@ -116,7 +116,26 @@ pub(crate) struct WatchArgs {
     pub(crate) plain: bool,
 }
 
-/// `cutover pause`, `resume`, `approve`.
+/// `cutover approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+    /// Begin the downtime although the last rehearsal says that the window or the budget is too short; the reason is
+    /// kept
+    #[arg(long, value_name = "REASON", default_value = "", hide_default_value = true)]
+    pub(crate) window_anyway: String,
+}
+
+/// `cutover dead-letters`.
+#[derive(Debug, Args)]
+pub(crate) struct DeadLettersArgs {
+    /// A run's id, an unambiguous beginning of it, or an upgrade's name (its newest run)
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+}
+
+/// `cutover pause`, `resume`.
 #[derive(Debug, Args)]
 pub(crate) struct ControlArgs {
     /// A run's id, an unambiguous beginning of it, or an upgrade's name (its newest run)

@@ -1,7 +1,10 @@
 //! `cutover backup`.
 
 use cutover_proto::pb;
+use cutover_proto::pb::backup_work_response::Kind;
 use cutover_proto::view::{BackupView, RestoreView};
+
+use tonic::Streaming;
 
 use super::{Context, table};
 use crate::args::BackupCommand;
@@ -14,9 +17,11 @@ pub(super) async fn run(context: &Context<'_>, command: BackupCommand) -> Result
     match command {
         BackupCommand::List => list(context).await,
         BackupCommand::Verify { backup } => {
-            let request = pb::VerifyBackupRequest { backup };
-            let document = context.client().await?.verify_backup(request).await?.into_inner();
-            told(context, "proven", &read("backup-restored/1", &document)?)
+            let request = pb::VerifyBackupRequest {
+                backup: backup.clone(),
+            };
+            let stream = context.client().await?.verify_backup(request).await?.into_inner();
+            told(context, "proven", &followed(context, stream, &backup).await?)
         }
         BackupCommand::Restore {
             backup,
@@ -30,21 +35,55 @@ pub(super) async fn run(context: &Context<'_>, command: BackupCommand) -> Result
                 None => confirmed(context, &backup, &into)?,
             };
             let request = pb::RestoreBackupRequest {
-                backup,
+                backup: backup.clone(),
                 url: into,
                 password,
                 confirm,
                 reason,
             };
-            let document = context
+            let stream = context
                 .client()
                 .await?
                 .restore_backup(request)
                 .await?
                 .into_inner();
-            told(context, "restored", &read("backup-restored/1", &document)?)
+            told(context, "restored", &followed(context, stream, &backup).await?)
         }
     }
+}
+
+/// Shows how far the work is, until it says what came of it.
+async fn followed(
+    context: &Context<'_>,
+    mut stream: Streaming<pb::BackupWorkResponse>,
+    backup: &str,
+) -> Result<RestoreView, CliError> {
+    let bar = crate::upload::bar(context.console, "restore", backup, 0);
+    let work = async {
+        while let Some(message) = stream.message().await? {
+            match message.kind {
+                Some(Kind::Progress(progress)) => {
+                    bar.set_length(progress.total_bytes);
+                    bar.set_position(progress.done_bytes);
+                }
+                Some(Kind::Done(document)) => return read("backup-restored/1", &document),
+                None => {}
+            }
+        }
+        Err(CliError::failed("the coordinator stopped telling about the backup")
+            .why("it was stopped meanwhile")
+            .next("look into the audit trail, and give the command again"))
+    };
+    let ended = tokio::select! {
+        ended = work => ended,
+        _ = tokio::signal::ctrl_c() => {
+            Err(CliError::interrupted(
+                "the coordinator goes on with the backup to its end; the audit trail says what came of it",
+            ))
+        }
+    };
+    bar.finish_and_clear();
+    ended
 }
 
 /// The database's name, once a person has agreed to it.

@@ -4,7 +4,7 @@ use cutover_proto::pb;
 use cutover_proto::view::{RunStepView, RunView, StepStateView};
 
 use super::Context;
-use crate::args::{ControlArgs, RetryArgs, SkipArgs, StopArgs};
+use crate::args::{ApproveArgs, ControlArgs, RetryArgs, SkipArgs, StopArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::human;
@@ -19,8 +19,11 @@ pub(super) async fn resume(context: &Context<'_>, args: ControlArgs) -> Result<E
     simple(context, args, pb::ControlKind::Resume).await
 }
 
-pub(super) async fn approve(context: &Context<'_>, args: ControlArgs) -> Result<Exit, CliError> {
-    simple(context, args, pb::ControlKind::Approve).await
+pub(super) async fn approve(context: &Context<'_>, args: ApproveArgs) -> Result<Exit, CliError> {
+    let mut client = context.client().await?;
+    let mut request = request(args.control, pb::ControlKind::Approve, None);
+    request.window_anyway = args.window_anyway;
+    send(context, &mut client, request).await
 }
 
 async fn simple(context: &Context<'_>, args: ControlArgs, kind: pb::ControlKind) -> Result<Exit, CliError> {
@@ -112,6 +115,7 @@ fn request(args: ControlArgs, kind: pb::ControlKind, step: Option<String>) -> pb
         kind: kind.into(),
         step: step.unwrap_or_default(),
         reason: args.reason,
+        window_anyway: String::new(),
     }
 }
 

@@ -108,7 +108,9 @@ fn of_database(action: &DatabaseAction) -> Vec<String> {
         | DatabaseAction::Synchronise { .. }
         | DatabaseAction::MakeScratch { .. }
         | DatabaseAction::DropScratch
-        | DatabaseAction::Compare
+        | DatabaseAction::CaptureManifest
+        | DatabaseAction::BringDelta { .. }
+        | DatabaseAction::Compare { .. }
         | DatabaseAction::Repair { .. }
         | DatabaseAction::Checkpoint { .. } => Vec::new(),
     }

@@ -241,6 +241,8 @@ pub(crate) fn plan() -> Plan {
             .into(),
         nodes: NODES.iter().map(|node| node.parse::<NodeName>().unwrap()).collect(),
         databases: vec![PlanDatabase {
+            may_lose: Vec::new(),
+            delta: None,
             name: "carbon".into(),
             datasource: "WSO2_CARBON_DB".into(),
             engine: "mysql".into(),

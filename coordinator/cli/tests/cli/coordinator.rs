@@ -13,9 +13,10 @@ use cutover_proto::config::report::ConfigReport;
 use cutover_proto::convert::document;
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::pb;
+use cutover_proto::pb::backup_work_response::Kind;
 use cutover_proto::pb::operator_service_server::{OperatorService, OperatorServiceServer};
 use cutover_proto::plan::Plan;
-use cutover_proto::view::{Finding, RehearsalView, RunView};
+use cutover_proto::view::{DeadLetterView, Finding, RehearsalView, RestoreView, RunView};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -55,6 +56,8 @@ pub(crate) struct Script {
     pub(crate) tokens: Vec<pb::CreateTokenRequest>,
     /// Answered to `rehearse --last` and at a rehearsal's end.
     pub(crate) rehearsal: Option<RehearsalView>,
+    /// Answered to `dead-letters dss-prod`.
+    pub(crate) letters: Vec<DeadLetterView>,
     pub(crate) rehearsed: Vec<pb::RehearseRequest>,
     pub(crate) resolved: Vec<pb::ResolveStatementRequest>,
     pub(crate) lifted: Vec<pb::LiftFenceRequest>,
@@ -198,6 +201,8 @@ type Many<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl OperatorService for Fake {
     type WatchRunStream = Many<pb::WatchRunResponse>;
+    type VerifyBackupStream = Many<pb::BackupWorkResponse>;
+    type RestoreBackupStream = Many<pb::BackupWorkResponse>;
     type ExportAuditStream = Many<pb::ExportAuditResponse>;
 
     async fn check_upgrade(
@@ -456,14 +461,45 @@ impl OperatorService for Fake {
     async fn verify_backup(
         &self,
         _: Request<pb::VerifyBackupRequest>,
+    ) -> Result<Response<Self::VerifyBackupStream>, Status> {
+        let progress = pb::StepProgress {
+            detail: "restore drill".into(),
+            done_bytes: 10,
+            total_bytes: 20,
+            ..pb::StepProgress::default()
+        };
+        let view = RestoreView {
+            id: "dss-prod/carbon".into(),
+            into: "a scratch database".into(),
+            sha256: String::new(),
+            tables: 39,
+            rows: 1000,
+            millis: 2000,
+        };
+        let messages = [
+            Kind::Progress(progress),
+            Kind::Done(document("backup-restored/1", &view)),
+        ];
+        let messages = messages.map(|kind| Ok(pb::BackupWorkResponse { kind: Some(kind) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<pb::ListDeadLettersRequest>,
     ) -> Result<Response<pb::Document>, Status> {
-        no()
+        let letters = if request.into_inner().run == "dss-prod" {
+            self.script().letters.clone()
+        } else {
+            Vec::new()
+        };
+        Ok(Response::new(document("dead-letters/1", &letters)))
     }
 
     async fn restore_backup(
         &self,
         request: Request<pb::RestoreBackupRequest>,
-    ) -> Result<Response<pb::Document>, Status> {
+    ) -> Result<Response<Self::RestoreBackupStream>, Status> {
         self.script().restored.push(request.into_inner());
         no()
     }

@@ -3,7 +3,7 @@
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::pb;
 use cutover_proto::plan::{DataMode, DowntimeForecast, ModeForecast};
-use cutover_proto::view::{RehearsalView, RunStateView, StepStateView};
+use cutover_proto::view::{DeadLetterView, RehearsalView, RunStateView, StepStateView};
 
 use crate::coordinator::{Coordinator, Script};
 use crate::documents::{plan, run as run_view};
@@ -16,6 +16,7 @@ fn rehearsal(failed: Option<&str>) -> RehearsalView {
         plan_hash: plan().hash(),
         at: "2026-01-01T00:00:00Z".into(),
         failed: failed.map(str::to_owned),
+        broken_off: false,
         steps: Vec::new(),
         forecasts: vec![ModeForecast {
             mode: DataMode::Sync,
@@ -135,4 +136,42 @@ fn backup_when_restored_then_only_with_the_databases_name_or_a_yes() {
     coordinator.cutover(&args).assert().failure();
     let sent = coordinator.script().restored.clone();
     assert_eq!((sent[0].url.as_str(), sent[0].confirm.as_str()), (into, "look"));
+}
+
+#[test]
+fn backup_when_verified_then_followed_to_its_end() {
+    let coordinator = Coordinator::start(Script::default());
+    run(&mut coordinator.cutover(&["backup", "verify", "dss-prod/carbon"]))
+        .exits(0)
+        .says(&["proven: dss-prod/carbon", "39 tables"]);
+}
+
+#[test]
+fn dead_letters_when_there_are_some_then_shown_and_the_exit_code_says_so() {
+    let letter = DeadLetterView {
+        database: "carbon".into(),
+        table: "UM_USER".into(),
+        act: "store".into(),
+        key: vec!["7".into()],
+        row: Some("{}".into()),
+        reason: "Duplicate entry".into(),
+        at: String::new(),
+    };
+    let coordinator = Coordinator::start(Script {
+        letters: vec![letter],
+        ..Script::default()
+    });
+    run(&mut coordinator.cutover(&["dead-letters", "dss-prod"]))
+        .exits(1)
+        .says(&["UM_USER (7)", "Duplicate entry"]);
+    run(&mut coordinator.cutover(&["dead-letters", "other"]))
+        .exits(0)
+        .says(&["went in"]);
+}
+
+#[test]
+fn downtime_when_begun_in_a_short_window_then_the_reason_travels() {
+    let coordinator = Coordinator::start(scripted(None));
+    run(&mut coordinator.cutover(&["approve", "dss-prod", "--window-anyway", "CHG-2"])).exits(0);
+    assert_eq!(coordinator.script().orders[0].window_anyway, "CHG-2");
 }

@@ -65,7 +65,15 @@ pub(crate) async fn copy(
         &progress,
     )
     .await?;
-    let (copiers, locked) = snapshot(copiers, &mut control, from, &tables, &mut report.notes).await;
+    let (copiers, locked) = snapshot(
+        copiers,
+        &mut control,
+        from,
+        &tables,
+        options.serving,
+        &mut report.notes,
+    )
+    .await;
     let loaded = load(copiers, loads, cancel).await?;
     if locked {
         run(&mut control, from, "unlocking the tables", "UNLOCK TABLES").await?;
@@ -274,12 +282,14 @@ async fn open_copiers(
 }
 
 /// Gives all readers one snapshot. Only this database's tables are locked, and only until every reader has it;
-/// tables without transactions stay locked until they are copied. Says whether they are.
+/// tables without transactions stay locked until they are copied, unless production serves and is brought in step
+/// afterwards. Says whether they are.
 async fn snapshot(
     mut copiers: Vec<RowCopier>,
     control: &mut MySqlConnection,
     from: &Target,
     tables: &[Table],
+    serving: bool,
     notes: &mut Vec<String>,
 ) -> (Vec<RowCopier>, bool) {
     let list: Vec<String> = tables
@@ -316,7 +326,19 @@ async fn snapshot(
             ));
         }
     }
-    if locked && tables.iter().all(Table::transactional) {
+    let loose: Vec<&str> = tables
+        .iter()
+        .filter(|table| !table.transactional())
+        .map(|table| table.name.as_str())
+        .collect();
+    if serving && !loose.is_empty() {
+        notes.push(format!(
+            "{from}: {} of engines without transactions, read as they were when their turn came: {}",
+            if loose.len() == 1 { "a table" } else { "tables" },
+            loose.join(", ")
+        ));
+    }
+    if locked && (serving || loose.is_empty()) {
         locked = run(control, from, "unlocking the tables", "UNLOCK TABLES")
             .await
             .is_err();

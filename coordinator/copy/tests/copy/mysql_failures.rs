@@ -1,6 +1,6 @@
 //! MariaDB: what goes wrong is said, and half a table is never left.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cutover_copy::{CopyError, CopyOptions, CopyProgress, CopyWay, copy};
@@ -222,4 +222,47 @@ fn copy_when_cancelled_then_ends_soon_says_so_and_leaves_no_half_table() {
     // The server may still be rolling back; the read waits for it.
     let rows = staging.sql(&to.database, "SELECT COUNT(*) FROM t LOCK IN SHARE MODE");
     assert_eq!(rows.unwrap(), "0\n");
+}
+
+/// Writes to a table without transactions while another one is copied, once; whether it could.
+#[derive(Debug)]
+struct Writer {
+    database: String,
+    could: OnceLock<bool>,
+}
+
+impl CopyProgress for Writer {
+    fn total(&self, _tables: u64, _bytes: u64) {}
+    fn table(&self, name: &str, _rows: u64, _bytes: u64, done: bool) {
+        if name == "big" && !done {
+            let sql = "SET lock_wait_timeout=1; INSERT INTO isam VALUES (2)";
+            self.could
+                .get_or_init(|| maria().0.sql(&self.database, sql).is_ok());
+        }
+    }
+}
+
+#[test]
+fn table_without_transactions_when_production_serves_then_its_writers_are_not_held_up() {
+    for serving in [true, false] {
+        let (from, to) = maria_pair("isam");
+        let sql = "CREATE TABLE isam (id INT) ENGINE=MyISAM; INSERT INTO isam VALUES (1); \
+                   CREATE TABLE big (id INT PRIMARY KEY, x MEDIUMBLOB); INSERT INTO big SELECT seq, REPEAT('x', 50000) FROM seq_1_to_200";
+        maria().0.sql(&from.database, sql).unwrap();
+        let writer = Arc::new(Writer {
+            database: from.database.clone(),
+            could: OnceLock::new(),
+        });
+        let options = CopyOptions {
+            serving,
+            ..CopyOptions::default()
+        };
+        let cancel = CancellationToken::new();
+        let report = runtime()
+            .block_on(copy(&from, &to, &options, writer.clone(), &cancel))
+            .unwrap();
+        assert_eq!(writer.could.get(), Some(&serving), "while serving: {serving}");
+        let told = report.notes.iter().any(|note| note.contains("isam"));
+        assert_eq!(told, serving, "{:?}", report.notes);
+    }
 }

@@ -41,7 +41,8 @@ pub(super) async fn sessions(
         }
         for session in found {
             kill(connection, &session).await?;
-            if known.insert(session.id.clone()) {
+            // One that is still logging in was not let in; a pool behind a fence has one all the time.
+            if !session.is_logging_in() && known.insert(session.id.clone()) {
                 ended.push(session);
             }
         }

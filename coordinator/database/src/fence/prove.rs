@@ -1,5 +1,6 @@
 //! Proof of the fence: the application tries to connect and is refused for the right reason.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{FencePlan, FenceProof, end};
@@ -10,6 +11,9 @@ use crate::target::{Engine, Target};
 
 const ACTION: &str = "prove the fence";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A login takes milliseconds, on a busy server more; a pool that tries all the time has another one at each look.
+const LOGIN_CHECKS: u32 = 50;
+const LOGIN_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn prove(
     plan: &FencePlan,
@@ -55,14 +59,34 @@ pub(super) async fn connected(
     own: &OwnSessions,
 ) -> Result<(Vec<Session>, Vec<Session>), DatabaseError> {
     let mut connection = Connection::open(target).await?;
-    let listed = look(&mut connection, own, &plan.accounts).await;
-    let intruders = end::application(&mut connection, plan, own).await;
+    let found = settled(&mut connection, plan, own).await;
     connection.close().await;
-    let (prepared, mut remaining): (Vec<_>, Vec<_>) = listed?.into_iter().partition(end::is_prepared);
-    // Sessions of an account that may go on working elsewhere are no concern here.
-    let intruders = intruders?;
-    remaining.retain(|session| !plan.accounts.contains(&session.user) || intruders.contains(session));
-    Ok((remaining, prepared))
+    found
+}
+
+/// A session that is logging in is waited for: it is refused, or it is in.
+async fn settled(
+    connection: &mut Connection,
+    plan: &FencePlan,
+    own: &OwnSessions,
+) -> Result<(Vec<Session>, Vec<Session>), DatabaseError> {
+    let mut checks = 0;
+    loop {
+        let listed = look(connection, own, &plan.accounts).await?;
+        let intruders = end::application(connection, plan, own).await?;
+        let (prepared, mut remaining): (Vec<_>, Vec<_>) = listed.into_iter().partition(end::is_prepared);
+        // Sessions of an account that may go on working elsewhere are no concern here.
+        let known: BTreeSet<&str> = intruders.iter().map(|session| session.id.as_str()).collect();
+        remaining.retain(|session| {
+            !plan.accounts.contains(&session.user) || known.contains(session.id.as_str())
+        });
+        checks += 1;
+        let all_in = remaining.iter().all(|session| !session.is_logging_in());
+        if all_in || checks == LOGIN_CHECKS {
+            return Ok((remaining, prepared));
+        }
+        tokio::time::sleep(LOGIN_PAUSE).await;
+    }
 }
 
 /// The code with which the application was refused because of the fence.

@@ -203,6 +203,19 @@ fn act(act: Act) -> &'static str {
     }
 }
 
+/// Drops what a delta kept in `staging`. It can be repeated.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn forget(staging: &Target) -> Result<(), DeltaError> {
+    let mut session = Session::open(staging).await?;
+    for table in [APPLIED, LETTERS] {
+        let sql = format!("DROP TABLE IF EXISTS {}", name(staging.engine, table));
+        session.run("dropping the record of a delta", sql).await?;
+    }
+    Ok(())
+}
+
 /// The rows that could not be brought into `staging`, in the order of their tables.
 ///
 /// # Errors

@@ -23,6 +23,10 @@ pub const STEP_KINDS: &[&str] = &[
     "repair",
     "copy-database",
     "compare-databases",
+    "synchronise",
+    "capture-manifest",
+    "bring-delta",
+    "compare-migrated",
     "copy-tree",
     "checkpoint",
     "start-server",
@@ -96,6 +100,7 @@ fn step(report: &mut Report<'_>, place: &str, sentence: &Sentence, kind: &str) {
         "copy-tree" => guide.directories.is_empty(),
         "edit-xml" => guide.edits.is_empty(),
         "carry-files" => guide.carry.is_empty(),
+        "capture-manifest" | "bring-delta" | "compare-migrated" => !guide.delta,
         "checkpoint" => guide.checkpoints.is_empty(),
         _ => false,
     };

@@ -154,6 +154,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
             touches: [table.to_owned()].into(),
             databases: Default::default(),
             hashes: Vec::new(),
+            parsed: Vec::new(),
         };
         (name.to_owned(), known)
     };

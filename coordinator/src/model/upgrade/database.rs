@@ -26,6 +26,8 @@ pub struct UpgradeDatabase {
     pub application: Option<AdminAccess>,
     /// Scripts, by file name. Empty: what the guide ships.
     pub scripts: Vec<String>,
+    /// Tables whose rows its scripts may lose.
+    pub may_lose: Vec<String>,
     /// Whether what checkpoints find in staging is repaired, and the domain of the primary user store.
     pub repair: Option<String>,
     /// Line in the file.
@@ -43,6 +45,7 @@ pub(super) fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> V
             staging: address(&mut section, findings, "staging"),
             application: application(&mut section, findings),
             scripts: section.texts(findings, "scripts").unwrap_or_default(),
+            may_lose: section.texts(findings, "may_lose").unwrap_or_default(),
             repair: repair(&mut section, findings),
             line: format!(
                 "database `{}`",

@@ -59,7 +59,7 @@ fn mode(section: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<DataMo
             &span,
             "bad-value",
             format!("`downtime.mode` is `{text}`"),
-            "write \"auto\", \"stop-copy\" or \"sync\"",
+            "write \"auto\", \"stop-copy\", \"sync\" or \"delta\"",
         );
     }
     found

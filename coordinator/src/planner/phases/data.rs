@@ -57,7 +57,7 @@ fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
     if b.data.mode.is_online() {
         return super::online::after_stop(b, database);
     }
-    let migrates_production = b.inputs.migrates_production();
+    let migrates_production = b.inputs.migrates_production(b.data.mode);
     let role = if migrates_production {
         DatabaseRole::Production
     } else {
@@ -76,7 +76,7 @@ fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
     .undo("empty staging again")
     .deadline(28800);
     let copy = b.step("data.copy", copy);
-    let compare = compare(b, database);
+    let compare = compare(b, database, false);
     let migrate = migrate(b, database, role, "data.migrate");
     let repair = repair(b, database);
     let order = if migrates_production {
@@ -112,9 +112,14 @@ pub(super) fn repair(b: &Builder<'_>, database: &PlanDatabase) -> Option<PlanSte
     Some(b.step("data.repair", draft))
 }
 
-pub(super) fn compare(b: &Builder<'_>, database: &PlanDatabase) -> PlanStep {
-    let title = "prove that staging equals production".into();
-    let draft = Draft::database(database, DatabaseAction::Compare, title).deadline(14400);
+pub(super) fn compare(b: &Builder<'_>, database: &PlanDatabase, migrated: bool) -> PlanStep {
+    let title = if migrated {
+        "prove that the migrated staging holds every row of production"
+    } else {
+        "prove that staging equals production"
+    };
+    let action = DatabaseAction::Compare { migrated };
+    let draft = Draft::database(database, action, title.into()).deadline(14400);
     b.step("data.compare", draft)
 }
 

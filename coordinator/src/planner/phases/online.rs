@@ -5,17 +5,33 @@ use cutover_proto::plan::{DataMode, DatabaseAction, DatabaseRole, PlanDatabase, 
 
 use super::builder::{Builder, Draft, in_a_row};
 
+/// The way of one database. In an upgrade that migrates first, those for which that is not possible are kept in step.
+fn way(b: &Builder<'_>, database: &PlanDatabase) -> DataMode {
+    match b.data.mode {
+        DataMode::StopCopy => DataMode::StopCopy,
+        DataMode::Delta if database.delta.is_some() => DataMode::Delta,
+        DataMode::Sync | DataMode::Delta => DataMode::Sync,
+    }
+}
+
 /// The phase in which staging is made while production serves.
 pub(super) fn serving(b: &Builder<'_>) -> PlanPhase {
     let steps = b
         .databases
         .iter()
-        .flat_map(|database| match b.data.mode {
+        .flat_map(|database| match way(b, database) {
             DataMode::StopCopy => Vec::new(),
             DataMode::Sync => in_a_row(vec![
                 copy(b, database),
                 synchronise(b, database, "sync.synchronise", false),
             ]),
+            DataMode::Delta => {
+                let mut steps = vec![copy(b, database), manifest(b, database)];
+                let staging = DatabaseRole::Staging;
+                steps.extend(super::data::migrate(b, database, staging, "sync.migrate"));
+                steps.push(delta(b, database, "sync.delta", false));
+                in_a_row(steps)
+            }
         })
         .collect();
     b.phase("sync", steps)
@@ -41,32 +57,54 @@ fn synchronise(b: &Builder<'_>, database: &PlanDatabase, name: &str, fenced: boo
     b.step(name, draft)
 }
 
+fn manifest(b: &Builder<'_>, database: &PlanDatabase) -> PlanStep {
+    let title = "keep name and hash of every row of the copy".into();
+    let draft = Draft::database(database, DatabaseAction::CaptureManifest, title)
+        .undo_note("nothing of its own: the copy's undo empties staging")
+        .deadline(28_800);
+    b.step("sync.manifest", draft)
+}
+
+fn delta(b: &Builder<'_>, database: &PlanDatabase, name: &str, fenced: bool) -> PlanStep {
+    let title = if fenced {
+        "bring the last rows into the migrated staging"
+    } else {
+        "bring what was written since into the migrated staging, while production serves"
+    };
+    let draft = Draft::database(database, DatabaseAction::BringDelta { fenced }, title.into())
+        .undo_note("nothing of its own: the copy's undo empties staging")
+        .deadline(28_800);
+    b.step(name, draft)
+}
+
 /// Right before the servers stop the difference is made as small as it gets.
 pub(super) fn before_stop(b: &Builder<'_>) -> Vec<PlanStep> {
-    if b.data.mode != DataMode::Sync {
-        return Vec::new();
-    }
-    b.databases
-        .iter()
-        .map(|database| synchronise(b, database, "quiesce.synchronise", false))
-        .collect()
+    let step = |database| match way(b, database) {
+        DataMode::StopCopy => None,
+        DataMode::Sync => Some(synchronise(b, database, "quiesce.synchronise", false)),
+        DataMode::Delta => Some(delta(b, database, "quiesce.delta", false)),
+    };
+    b.databases.iter().filter_map(step).collect()
 }
 
 /// What is left to do on a database once production is fenced.
 pub(super) fn after_stop(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
-    match b.data.mode {
-        DataMode::StopCopy => Vec::new(),
+    let mut steps = Vec::new();
+    match way(b, database) {
+        DataMode::StopCopy => {}
         DataMode::Sync => {
-            let mut steps = vec![
-                synchronise(b, database, "data.synchronise", true),
-                super::data::compare(b, database),
-            ];
+            steps.push(synchronise(b, database, "data.synchronise", true));
+            steps.push(super::data::compare(b, database, false));
             let staging = DatabaseRole::Staging;
             steps.extend(super::data::migrate(b, database, staging, "data.migrate"));
-            steps.extend(super::data::repair(b, database));
-            in_a_row(steps)
+        }
+        DataMode::Delta => {
+            steps.push(delta(b, database, "data.delta", true));
+            steps.push(super::data::compare(b, database, true));
         }
     }
+    steps.extend(super::data::repair(b, database));
+    in_a_row(steps)
 }
 
 /// The backup of a production that this upgrade never changes: taken when the new servers serve, before the point of

@@ -63,6 +63,18 @@ pub fn outline(order: Order) -> Vec<Outline> {
         ),
         phase("backup", "every old home, read back", &["backup-home"]),
         phase(
+            "sync",
+            "only with [downtime] mode sync or delta: copy the databases while production serves, and bring over what it \
+             writes meanwhile, again behind the fence",
+            &[
+                "copy-database",
+                "synchronise",
+                "capture-manifest",
+                "bring-delta",
+                "compare-migrated",
+            ],
+        ),
+        phase(
             "quiesce",
             "stop and hold every server, prove it by processes, ports and the databases' session lists, fence production",
             &["stop-server", "prove-stopped", "prove-alone", "fence"],

@@ -20,6 +20,7 @@ fn rehearsed(secs: [u64; 4]) -> RehearsalView {
         plan_hash: Sha256Hex::of(b"plan"),
         at: String::new(),
         failed: None,
+        broken_off: false,
         steps: kinds
             .into_iter()
             .zip(secs)

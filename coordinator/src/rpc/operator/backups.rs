@@ -1,17 +1,45 @@
 //! Backups of databases: listed, proven again, restored into an empty database.
 
+use std::sync::Arc;
+
 use cutover_database::Target;
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::document;
 use cutover_proto::ids::RunId;
 use cutover_proto::pb;
+use cutover_proto::pb::backup_work_response::Kind;
 use cutover_proto::plan::{DatabaseAddress, Plan};
 use cutover_proto::report::StepError;
 use cutover_proto::step::SecretRef;
 use cutover_proto::view::RestoreView;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 
 use crate::app::App;
 use crate::rpc::status::RpcError;
+
+/// What a client that follows is sent.
+pub(super) type BackupWork = BoxStream<'static, Result<pb::BackupWorkResponse, Status>>;
+
+/// Tells a client how far the work is, as fast as it listens.
+struct Teller(mpsc::Sender<Result<pb::BackupWorkResponse, Status>>);
+
+impl Teller {
+    fn tell(&self, detail: &str, done: u64, total: Option<u64>) {
+        let progress = pb::StepProgress {
+            detail: detail.to_owned(),
+            done_bytes: done,
+            total_bytes: total.unwrap_or(0),
+            ..pb::StepProgress::default()
+        };
+        let kind = Some(Kind::Progress(progress));
+        // What does not go in now is superseded by what comes next.
+        self.0.try_send(Ok(pb::BackupWorkResponse { kind })).ok();
+    }
+}
 
 impl App {
     pub(super) async fn list_backups(&self) -> Result<pb::Document, RpcError> {
@@ -39,22 +67,48 @@ impl App {
         Ok((run.id, name.to_owned(), plan))
     }
 
-    pub(super) async fn verify_backup(&self, text: &str, operator: &str) -> Result<pb::Document, RpcError> {
+    pub(super) async fn verify_backup(
+        self: Arc<Self>,
+        text: &str,
+        operator: String,
+    ) -> Result<BackupWork, RpcError> {
         let (run, name, plan) = self.find_backup(text).await?;
         let database = plan
             .database(&name)
-            .ok_or_else(|| RpcError::NotFound(format!("run {run} has no database `{name}`")))?;
-        let done = Box::pin(self.worker.verify_backup(run, &name, database)).await;
-        self.told("backup.verified", operator, run, &name, &[], &done)
-            .await?;
-        Ok(document("backup-restored/1", &done.map_err(RpcError::Work)?))
+            .ok_or_else(|| RpcError::NotFound(format!("run {run} has no database `{name}`")))?
+            .clone();
+        Ok(self.clone().backup_work(async move |teller: Teller| {
+            let told = |done, total| teller.tell("restore drill", done, total);
+            let done = Box::pin(self.worker.verify_backup(run, &name, &database, &told)).await;
+            self.told("backup.verified", &operator, run, &name, &[], &done)
+                .await?;
+            done.map_err(RpcError::Work)
+        }))
+    }
+
+    /// Work that a client follows. It goes on to its end, and into the audit trail, when the client leaves.
+    fn backup_work<F, Fut>(self: Arc<Self>, work: F) -> BackupWork
+    where
+        F: FnOnce(Teller) -> Fut,
+        Fut: Future<Output = Result<RestoreView, RpcError>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(16);
+        let work = work(Teller(sender.clone()));
+        self.tasks.spawn(async move {
+            let done = work.await.map(|view| pb::BackupWorkResponse {
+                kind: Some(Kind::Done(document("backup-restored/1", &view))),
+            });
+            // Nobody may be listening any more.
+            sender.send(done.map_err(Status::from)).await.ok();
+        });
+        ReceiverStream::new(receiver).boxed()
     }
 
     pub(super) async fn restore_backup(
-        &self,
+        self: Arc<Self>,
         request: &pb::RestoreBackupRequest,
-        operator: &str,
-    ) -> Result<pb::Document, RpcError> {
+        operator: String,
+    ) -> Result<BackupWork, RpcError> {
         let (run, name, _) = self.find_backup(&request.backup).await?;
         if request.reason.trim().is_empty() {
             return Err(RpcError::Invalid(
@@ -74,11 +128,14 @@ impl App {
             .await
             .map_err(RpcError::Work)?;
         self.may_be_written(&into, &identity, &request.confirm)?;
-        let done = Box::pin(self.worker.restore_backup(run, &name, &into)).await;
         let arguments = [("into", into.to_string()), ("reason", request.reason.clone())];
-        self.told("backup.restored", operator, run, &name, &arguments, &done)
-            .await?;
-        Ok(document("backup-restored/1", &done.map_err(RpcError::Work)?))
+        Ok(self.clone().backup_work(async move |teller: Teller| {
+            let told = |done, total| teller.tell("restore", done, total);
+            let done = Box::pin(self.worker.restore_backup(run, &name, &into, &told)).await;
+            self.told("backup.restored", &operator, run, &name, &arguments, &done)
+                .await?;
+            done.map_err(RpcError::Work)
+        }))
     }
 
     /// The operator named the database a second time, and no open run works on it.

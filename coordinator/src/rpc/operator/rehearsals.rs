@@ -1,13 +1,14 @@
 //! Rehearsals: start one, look at what it found, and hold an apply against it.
 
+use std::collections::BTreeSet;
+
 use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::document;
 use cutover_proto::ids::RunId;
 use cutover_proto::pb;
-use cutover_proto::plan::Plan;
+use cutover_proto::plan::{Plan, PlanDatabase};
 use cutover_proto::view::RehearsalView;
 
-use super::runs::copies_online;
 use crate::app::App;
 use crate::model::upgrade::downtime::seconds;
 use crate::planner::{rehearsal, window};
@@ -44,21 +45,39 @@ impl App {
         }
     }
 
+    /// The last rehearsal of an upgrade, if it was made on these production databases: another fleet may have had an
+    /// upgrade of the same name.
+    pub(super) async fn rehearsal_of(
+        &self,
+        upgrade: &str,
+        production: &BTreeSet<String>,
+    ) -> Result<Option<RehearsalView>, RpcError> {
+        let Some(rehearsal) = self.store.last_rehearsal(upgrade).await? else {
+            return Ok(None);
+        };
+        let plan = self.store.plan(&rehearsal.plan_hash).await?;
+        let same = plan.is_some_and(|plan| identities(&plan) == *production);
+        Ok(same.then_some(rehearsal))
+    }
+
     /// Refuses to begin what the last rehearsal says will not fit. A reason lets it through, and is kept.
     pub(super) async fn fits_the_rehearsal(
         &self,
         plan: &Plan,
+        begins: Begins,
         anyway: &str,
         operator: &str,
     ) -> Result<(), RpcError> {
-        let Some(rehearsal) = self.store.last_rehearsal(&plan.name).await? else {
+        let Some(rehearsal) = self.rehearsal_of(&plan.name, &identities(plan)).await? else {
             return Ok(());
         };
-        let left = match &plan.window {
+        let left = match (&plan.window, begins) {
             // Its downtime begins with an approval, in a window that is open then.
-            Some(wanted) if copies_online(plan) => seconds(&wanted.length),
-            Some(wanted) => window::remaining(&wanted.open, &wanted.length, self.clock.now()).ok(),
-            None => None,
+            (Some(wanted), Begins::Later) => seconds(&wanted.length),
+            (Some(wanted), Begins::Now) => {
+                window::remaining(&wanted.open, &wanted.length, self.clock.now()).ok()
+            }
+            (None, _) => None,
         };
         let Some(problem) = too_short(plan, &rehearsal, left) else {
             return Ok(());
@@ -71,7 +90,7 @@ impl App {
         }
         let entry = AuditEntry {
             actor: format!("operator:{operator}"),
-            action: "apply.window-anyway".into(),
+            action: "downtime.anyway".into(),
             arguments: [
                 ("reason".to_owned(), anyway.to_owned()),
                 ("upgrade".to_owned(), plan.name.clone()),
@@ -90,12 +109,28 @@ impl App {
     }
 }
 
+/// When the downtime of a plan begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// With what is asked for.
+    Now,
+    /// With an approval that comes later.
+    Later,
+}
+
+fn identities(plan: &Plan) -> BTreeSet<String> {
+    let of = |database: &PlanDatabase| database.production_identity.clone();
+    plan.databases.iter().map(of).collect()
+}
+
 /// What stands against beginning this plan now. `left` is what remains of the window, in seconds.
 fn too_short(plan: &Plan, rehearsal: &RehearsalView, left: Option<u64>) -> Option<String> {
     let data = plan.data.as_ref()?;
-    if let Some(failed) = &rehearsal.failed {
-        return (rehearsal.plan_hash == plan.hash())
-            .then(|| format!("the last rehearsal of this very plan failed at {failed}"));
+    match &rehearsal.failed {
+        Some(_) if rehearsal.broken_off => return None,
+        // Whatever was planned since: nothing has shown that it is mended.
+        Some(failed) => return Some(format!("the last rehearsal of this upgrade failed at {failed}")),
+        None => {}
     }
     let predicted = rehearsal
         .forecasts
@@ -142,6 +177,7 @@ mod tests {
             plan_hash: plan.hash(),
             at: String::new(),
             failed: failed.map(str::to_owned),
+            broken_off: false,
             steps: Vec::new(),
             forecasts: vec![ModeForecast {
                 mode: DataMode::Sync,
@@ -169,10 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn plan_when_its_own_rehearsal_failed_then_said_and_another_plan_is_not_held() {
+    fn plan_when_the_last_rehearsal_failed_then_said_even_if_planned_anew_unless_it_was_broken_off() {
         let plan = planned(None);
-        let failed = rehearsal(&plan, Some("rehearse.migrate@carbon: no such table"));
-        assert!(too_short(&plan, &failed, None).unwrap().contains("no such table"));
-        assert_eq!(too_short(&planned(Some(1)), &failed, None), None);
+        let mut failed = rehearsal(&plan, Some("rehearse.migrate@carbon: no such table"));
+        for plan in [&plan, &planned(Some(1))] {
+            assert!(too_short(plan, &failed, None).unwrap().contains("no such table"));
+        }
+        failed.broken_off = true;
+        assert_eq!(too_short(&plan, &failed, None), None);
     }
 }

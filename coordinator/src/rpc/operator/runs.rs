@@ -13,6 +13,7 @@ use futures::stream::{self, BoxStream};
 use tokio_stream::wrappers::BroadcastStream;
 use tonic::Status;
 
+use super::rehearsals::Begins;
 use crate::app::App;
 use crate::engine::driver::{Control, ControlKind, StepProgress, Update};
 use crate::engine::fold::RunState;
@@ -68,10 +69,13 @@ impl App {
             }
             None => return Err(RpcError::Invalid("name a plan".into())),
         };
-        if !copies_online(&plan) {
+        let begins = if copies_online(&plan) {
+            Begins::Later
+        } else {
             self.window_is_open(&plan)?;
-        }
-        self.fits_the_rehearsal(&plan, &request.window_anyway, &operator)
+            Begins::Now
+        };
+        self.fits_the_rehearsal(&plan, begins, &request.window_anyway, &operator)
             .await?;
         self.start_run(plan, operator).await
     }
@@ -87,7 +91,7 @@ impl App {
     }
 
     /// The data may be copied at any time; the window is for the downtime, which an approval begins.
-    async fn may_begin_downtime(&self, run: &RunRow) -> Result<(), RpcError> {
+    async fn may_begin_downtime(&self, run: &RunRow, anyway: &str, operator: &str) -> Result<(), RpcError> {
         let Some(plan) = self.store.plan(&run.plan_hash).await? else {
             return Ok(());
         };
@@ -95,6 +99,7 @@ impl App {
         let next = view.phases.iter().find(|phase| phase.approval_missing);
         if copies_online(&plan) && next.is_some_and(|phase| phase.name == QUIESCE) {
             self.window_is_open(&plan)?;
+            self.fits_the_rehearsal(&plan, Begins::Now, anyway, operator).await?;
         }
         Ok(())
     }
@@ -231,6 +236,15 @@ impl App {
         Ok(first.chain(rest).boxed())
     }
 
+    /// Rows that the run could not bring into a staging that was migrated first.
+    pub(super) async fn list_dead_letters(&self, text: &str) -> Result<pb::Document, RpcError> {
+        let run = self.find_run(text).await?;
+        let missing = || RpcError::NotFound(format!("the plan of run {} is not in the store", run.id));
+        let plan = self.store.plan(&run.plan_hash).await?.ok_or_else(missing)?;
+        let letters = Box::pin(self.worker.dead_letters(&plan)).await;
+        Ok(document("dead-letters/1", &letters.map_err(RpcError::Work)?))
+    }
+
     pub(super) async fn control_run(
         &self,
         request: pb::ControlRunRequest,
@@ -239,7 +253,8 @@ impl App {
         let run = self.find_run(&request.run).await?;
         let kind = control_kind(&request)?;
         if kind == ControlKind::Approve {
-            self.may_begin_downtime(&run).await?;
+            self.may_begin_downtime(&run, &request.window_anyway, &operator)
+                .await?;
         }
         let control = Control {
             operator,
@@ -329,7 +344,7 @@ impl App {
 const QUIESCE: &str = "quiesce";
 
 /// Whether the plan copies while production serves, and stops the servers only when a person agrees.
-pub(super) fn copies_online(plan: &Plan) -> bool {
+fn copies_online(plan: &Plan) -> bool {
     plan.data.as_ref().is_some_and(|data| data.mode.is_online())
 }
 
@@ -430,6 +445,8 @@ mod tests {
             password: SecretRef(String::new()),
         };
         let database = PlanDatabase {
+            may_lose: Vec::new(),
+            delta: None,
             name: node.to_owned(),
             datasource: String::new(),
             engine: "mysql".into(),

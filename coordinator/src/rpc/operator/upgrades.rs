@@ -131,7 +131,8 @@ impl App {
             databases.insert(database.name.clone(), probe);
         }
         let scripts = self.scripts(guide, &upgrade, &attachments).await?;
-        let rehearsal = self.store.last_rehearsal(&upgrade.name).await?;
+        let identities = databases.values().map(|probe| probe.production_identity.clone());
+        let rehearsal = self.rehearsal_of(&upgrade.name, &identities.collect()).await?;
         let inputs = Inputs {
             guide,
             upgrade: &upgrade,
@@ -143,7 +144,20 @@ impl App {
             configs: &configs,
             rehearsal: rehearsal.as_ref(),
         };
-        let (plan, findings) = planner::plan(&inputs);
+        let (mut plan, mut findings) = planner::plan(&inputs);
+        if let Some(made) = &mut plan {
+            let mut found = Vec::new();
+            for database in &made.databases {
+                found.extend(Box::pin(self.worker.hazards(database)).await);
+            }
+            let told = found.iter().map(|finding| format!("{}: {}", finding.place, finding.text));
+            made.notes.extend(told);
+            if found.iter().any(|finding| finding.severity == Severity::Error) {
+                plan = None;
+            }
+            findings.extend(found);
+            findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        }
         Ok(Checked {
             plan,
             findings,
@@ -272,6 +286,7 @@ fn known(blob: BlobRef, text: &str, dialect: Dialect) -> KnownScript {
         statements: statements
             .map(|list| u32::try_from(list.len()).unwrap_or(u32::MAX))
             .map_err(|error| error.to_string()),
+        parsed: split.map(|script| script.statements).unwrap_or_default(),
     }
 }
 

@@ -180,6 +180,7 @@ async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
         plan_hash: Sha256Hex::of(b"plan"),
         at: String::new(),
         failed: failed.map(str::to_owned),
+        broken_off: false,
         steps: Vec::new(),
         forecasts: Vec::new(),
         kept: Vec::new(),
