@@ -57,8 +57,23 @@ fn hammer(mut client: Child, kind: EngineKind, stop: &AtomicBool) -> Result<u64>
     Ok(rounds)
 }
 
+/// What reaches production last, right before the downtime begins: a tenant with a role, whose domains and whose
+/// permission's domain only a migration makes.
+const LATE: &str = "INSERT INTO UM_TENANT (UM_ID, UM_DOMAIN_NAME, UM_ACTIVE, UM_CREATED_DATE) \
+       VALUES (77, 'late.example.com', TRUE, '2026-01-01 00:00:00'); \
+     INSERT INTO UM_PERMISSION (UM_ID, UM_RESOURCE_ID, UM_ACTION, UM_TENANT_ID) VALUES (7700, '/late', 'read', 77); \
+     INSERT INTO UM_ROLE_PERMISSION (UM_ID, UM_PERMISSION_ID, UM_ROLE_NAME, UM_IS_ALLOWED, UM_TENANT_ID) \
+       VALUES (7700, 7700, 'late', 1, 77); \
+     INSERT INTO HAMMER_PARENT VALUES (1000000, 'late');";
+
 /// Drives a run to the approval that begins the downtime, hammering all the while, then to its end.
 fn driven(fleet: &mut Fleet, run: &str) -> Result<RunView> {
+    approved(fleet, run)?;
+    fleet.finish(run, LIMIT)
+}
+
+/// Hammers until a run waits for the approval that begins the downtime, writes the last rows, and approves.
+fn approved(fleet: &mut Fleet, run: &str) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let client = fleet.databases.feed(PRODUCTION)?;
     let kind = fleet.databases.kind();
@@ -83,11 +98,12 @@ fn driven(fleet: &mut Fleet, run: &str) -> Result<RunView> {
         fleet.hosts.iter().all(|host| host.old.is_serving()),
         "an old server stopped before anybody agreed"
     );
+    fleet.databases.sql_as_application(PRODUCTION, LATE)?;
     fleet
         .cli
         .run(&["approve", run, "--reason", "downtime begins"])?
-        .expect(0)?;
-    fleet.finish(run, LIMIT)
+        .expect(0)
+        .map(drop)
 }
 
 /// Every committed row stands in staging exactly once.
@@ -105,6 +121,16 @@ fn every_row_arrived(fleet: &Fleet) -> Result<()> {
             new.get(table).map_or(0, Vec::len)
         );
     }
+    let domains = fleet.databases.sql(
+        STAGING,
+        "SELECT COUNT(*) FROM UM_DOMAIN WHERE UM_TENANT_ID = 77; \
+         SELECT D.UM_DOMAIN_NAME FROM UM_ROLE_PERMISSION P JOIN UM_DOMAIN D ON D.UM_DOMAIN_ID = P.UM_DOMAIN_ID \
+           AND D.UM_TENANT_ID = P.UM_TENANT_ID WHERE P.UM_ID = 7700",
+    )?;
+    ensure!(
+        domains.split_whitespace().collect::<Vec<_>>() == ["3", "PRIMARY"],
+        "the late tenant has {domains:?}"
+    );
     let stored = fleet.databases.sql(
         STAGING,
         "SELECT REG_PATH, COUNT(*) FROM REG_LOG GROUP BY REG_PATH",
@@ -132,30 +158,26 @@ fn every_row_arrived(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
-fn started(engine: EngineKind) -> Result<Fleet> {
+fn started(engine: EngineKind, mode: &str) -> Result<Fleet> {
     let mut fleet = Fleet::start(&FleetSpec {
         nodes: 2,
         ..FleetSpec::new(engine)
     })?;
     fleet.upgrade.order = Order::CopyFirst;
-    fleet.upgrade.more = "\n[downtime]\nmode = \"sync\"\n".to_owned();
+    fleet.upgrade.more = format!("\n[downtime]\nmode = \"{mode}\"\n");
     fleet.databases.sql_as_application(PRODUCTION, TABLES)?;
     fleet
         .plan()?
         .expect(0)?
-        .says(&["sync: the upgrade file names it"])?;
+        .says(&[&format!("{mode}: the upgrade file names it")])?;
     Ok(fleet)
 }
 
-fn online(engine: EngineKind) -> Result<()> {
-    let mut fleet = started(engine)?;
+fn online(engine: EngineKind, mode: &str, last: &str) -> Result<()> {
+    let mut fleet = started(engine, mode)?;
     let run = fleet.apply_planned()?;
     let view = driven(&mut fleet, &run)?;
-    for step in [
-        "data.synchronise@carbon",
-        "data.compare@carbon",
-        "validate.backup@carbon",
-    ] {
+    for step in [last, "data.compare@carbon", "validate.backup@carbon"] {
         ensure!(
             view.step(step)?.state == StepStateView::Succeeded,
             "{step} did not end well"
@@ -166,31 +188,65 @@ fn online(engine: EngineKind) -> Result<()> {
 
 #[test]
 fn online_upgrade_on_mariadb_with_a_writer_loses_and_doubles_no_row() -> Result<()> {
-    online(EngineKind::MariaDb)
+    online(EngineKind::MariaDb, "sync", "data.synchronise@carbon")
 }
 
 #[test]
 fn online_upgrade_on_postgres_with_a_writer_loses_and_doubles_no_row() -> Result<()> {
-    online(EngineKind::Postgres)
+    online(EngineKind::Postgres, "sync", "data.synchronise@carbon")
 }
 
-fn coordinator_dies(engine: EngineKind, test: &str) -> Result<()> {
+#[test]
+fn migrated_first_on_mariadb_with_a_writer_loses_and_doubles_no_row() -> Result<()> {
+    online(EngineKind::MariaDb, "delta", "data.delta@carbon")
+}
+
+#[test]
+fn migrated_first_on_postgres_with_a_writer_loses_and_doubles_no_row() -> Result<()> {
+    online(EngineKind::Postgres, "delta", "data.delta@carbon")
+}
+
+#[test]
+fn row_that_the_migrated_staging_refuses_holds_the_run_and_is_shown_until_it_goes_in() -> Result<()> {
+    let mut fleet = started(EngineKind::MariaDb, "delta")?;
+    // The migration makes a rule that a later row breaks.
+    let script = fleet.desk().join("migration.sql");
+    let text = std::fs::read_to_string(&script)?;
+    let rule = "ALTER TABLE HAMMER_PARENT ADD CONSTRAINT NOT_LATE CHECK (V <> 'late');";
+    std::fs::write(&script, format!("{text}\n{rule}\n"))?;
+    fleet.plan()?.expect(0)?;
+    let run = fleet.apply_planned()?;
+    approved(&mut fleet, &run)?;
+    let held = fleet.settle(&run, LIMIT)?;
+    ensure!(held.state == RunStateView::Held, "{:?}", held.state);
+    let step = held.step("data.delta@carbon")?;
+    let error = step.error.as_ref().context("an error")?.to_string();
+    ensure!(
+        step.state == StepStateView::Failed && error.contains("NOT_LATE") && error.contains("1000000"),
+        "{error}"
+    );
+    fleet
+        .cli
+        .run(&["dead-letters", &run])?
+        .expect(1)?
+        .says(&["HAMMER_PARENT (1000000)", "NOT_LATE", "\"late\""])?;
+    fleet
+        .databases
+        .sql(STAGING, "ALTER TABLE HAMMER_PARENT DROP CONSTRAINT NOT_LATE")?;
+    fleet.cli.run(&["retry", &run])?.expect(0)?;
+    fleet.finish(&run, LIMIT)?;
+    every_row_arrived(&fleet)
+}
+
+fn coordinator_dies(engine: EngineKind, mode: &str, kinds: &[&str], test: &str) -> Result<()> {
     if !can_crash(test)? {
         return Ok(());
     }
-    let mut fleet = started(engine)?;
-    let kinds = [
-        "copy-database",
-        "synchronise",
-        "fence",
-        "compare-databases",
-        "migrate",
-        "backup-database",
-    ];
+    let mut fleet = started(engine, mode)?;
     let plan = CrashPlan::every(
         &fleet.root().join("crashed"),
         &["after-intent", "after-effect"],
-        &kinds,
+        kinds,
     )?;
     plan.arm(&mut fleet.coordinator.service);
     fleet.coordinator.service.kill();
@@ -206,10 +262,22 @@ fn coordinator_dies(engine: EngineKind, test: &str) -> Result<()> {
     every_row_arrived(&fleet)
 }
 
+const IN_STEP: [&str; 6] = [
+    "copy-database",
+    "synchronise",
+    "fence",
+    "compare-databases",
+    "migrate",
+    "backup-database",
+];
+const MIGRATED_FIRST: [&str; 4] = ["capture-manifest", "migrate", "bring-delta", "compare-migrated"];
+
 #[test]
 fn coordinator_that_dies_in_an_online_upgrade_on_mariadb_goes_on() -> Result<()> {
     coordinator_dies(
         EngineKind::MariaDb,
+        "sync",
+        &IN_STEP,
         "coordinator_that_dies_in_an_online_upgrade_on_mariadb_goes_on",
     )
 }
@@ -218,6 +286,28 @@ fn coordinator_that_dies_in_an_online_upgrade_on_mariadb_goes_on() -> Result<()>
 fn coordinator_that_dies_in_an_online_upgrade_on_postgres_goes_on() -> Result<()> {
     coordinator_dies(
         EngineKind::Postgres,
+        "sync",
+        &IN_STEP,
         "coordinator_that_dies_in_an_online_upgrade_on_postgres_goes_on",
+    )
+}
+
+#[test]
+fn coordinator_that_dies_when_migrating_first_on_mariadb_goes_on() -> Result<()> {
+    coordinator_dies(
+        EngineKind::MariaDb,
+        "delta",
+        &MIGRATED_FIRST,
+        "coordinator_that_dies_when_migrating_first_on_mariadb_goes_on",
+    )
+}
+
+#[test]
+fn coordinator_that_dies_when_migrating_first_on_postgres_goes_on() -> Result<()> {
+    coordinator_dies(
+        EngineKind::Postgres,
+        "delta",
+        &MIGRATED_FIRST,
+        "coordinator_that_dies_when_migrating_first_on_postgres_goes_on",
     )
 }
