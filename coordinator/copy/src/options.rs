@@ -20,8 +20,8 @@ pub struct CopyOptions {
     /// again. Only for a caller who knows that production has not changed since that copy began; without it, or
     /// where nothing is left to go on with ([`crate::CopyError::NotResumable`]), staging has to be empty.
     pub resume: bool,
-    /// Production goes on being written to, and what is written is brought over afterwards. Tables of MySQL engines
-    /// without transactions are then not kept locked, and are of the moment when their turn comes.
+    /// Production goes on being written to, and what is written is brought over afterwards. Nothing of a MySQL
+    /// production is then locked, so that its connections do not share one snapshot.
     pub serving: bool,
 }
 

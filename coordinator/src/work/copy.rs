@@ -21,8 +21,8 @@ pub(super) fn options() -> CopyOptions {
 }
 
 impl Worker {
-    /// Copies production. While it serves the copy is of one moment, and nothing that would hold its writers up is
-    /// done: `INSERT … SELECT` locks the rows it reads, and a template copy wants nobody connected.
+    /// Copies production. While it serves nothing that would hold its writers up is done: `INSERT … SELECT` locks the rows
+    /// it reads, and a template copy wants nobody connected.
     pub(super) async fn copy(&self, job: &Job, database: &PlanDatabase, serving: bool) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
@@ -61,8 +61,7 @@ impl Worker {
     }
 
     /// Behind held servers tables that an earlier try left whole are production's still; the comparison that follows
-    /// would find it if they were not. While production serves they are not, and the copy is of one moment: it begins
-    /// again.
+    /// would find it if they were not. While production serves they are not: the copy begins again.
     async fn copy_or_resume(
         &self,
         job: &Job,

@@ -65,6 +65,9 @@ const LATE: &str = "INSERT INTO UM_TENANT (UM_ID, UM_DOMAIN_NAME, UM_ACTIVE, UM_
      INSERT INTO UM_ROLE_PERMISSION (UM_ID, UM_PERMISSION_ID, UM_ROLE_NAME, UM_IS_ALLOWED, UM_TENANT_ID) \
        VALUES (7700, 7700, 'late', 1, 77); \
      INSERT INTO HAMMER_PARENT VALUES (1000000, 'late');";
+/// Where ids come from sequences, these are as if they had given the late ones.
+const LATE_SEQUENCES: &str = "SELECT setval('um_tenant_pk_seq', 77); SELECT setval('um_permission_pk_seq', 7700); \
+     SELECT setval('um_role_permission_pk_seq', 7700);";
 
 /// Drives a run to the approval that begins the downtime, hammering all the while, then to its end.
 fn driven(fleet: &mut Fleet, run: &str) -> Result<RunView> {
@@ -99,6 +102,9 @@ fn approved(fleet: &mut Fleet, run: &str) -> Result<()> {
         "an old server stopped before anybody agreed"
     );
     fleet.databases.sql_as_application(PRODUCTION, LATE)?;
+    if kind == EngineKind::Postgres {
+        fleet.databases.sql_as_application(PRODUCTION, LATE_SEQUENCES)?;
+    }
     fleet
         .cli
         .run(&["approve", run, "--reason", "downtime begins"])?

@@ -281,9 +281,9 @@ async fn open_copiers(
     .await
 }
 
-/// Gives all readers one snapshot. Only this database's tables are locked, and only until every reader has it;
-/// tables without transactions stay locked until they are copied, unless production serves and is brought in step
-/// afterwards. Says whether they are.
+/// Gives all readers a view that does not change. Where nobody is to write, it is one for all, under a lock that is held
+/// until every reader has it, and longer for tables without transactions. A serving production is never locked: a lock
+/// on all its tables makes its own transactions run into deadlocks. Says whether a lock is still held.
 async fn snapshot(
     mut copiers: Vec<RowCopier>,
     control: &mut MySqlConnection,
@@ -292,31 +292,7 @@ async fn snapshot(
     serving: bool,
     notes: &mut Vec<String>,
 ) -> (Vec<RowCopier>, bool) {
-    let list: Vec<String> = tables
-        .iter()
-        .map(|table| format!("{} READ", ident(&table.name)))
-        .collect();
-    let mut locked = false;
-    if !list.is_empty() {
-        let sql = format!("LOCK TABLES {}", list.join(", "));
-        run(
-            control,
-            from,
-            "preparing the session",
-            "SET SESSION lock_wait_timeout=5",
-        )
-        .await
-        .ok();
-        match run(control, from, "locking the tables", &sql).await {
-            Ok(()) => locked = true,
-            Err(error) => {
-                tracing::debug!(%error, "no lock for a common snapshot");
-                notes.push(format!(
-                    "{from}: the tables could not be locked for a common snapshot; the copy relies on nobody writing"
-                ));
-            }
-        }
-    }
+    let locked = !serving && lock(control, from, tables, notes).await;
     for copier in &mut copiers {
         let sql = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
         if let Err(error) = run(&mut copier.reader, from, "taking a snapshot", sql).await {
@@ -326,24 +302,52 @@ async fn snapshot(
             ));
         }
     }
-    let loose: Vec<&str> = tables
-        .iter()
-        .filter(|table| !table.transactional())
-        .map(|table| table.name.as_str())
-        .collect();
-    if serving && !loose.is_empty() {
+    if serving {
         notes.push(format!(
-            "{from}: {} of engines without transactions, read as they were when their turn came: {}",
-            if loose.len() == 1 { "a table" } else { "tables" },
-            loose.join(", ")
+            "{from}: its tables are of moments close together, and of one moment once they were brought in step"
         ));
     }
-    if locked && (serving || loose.is_empty()) {
-        locked = run(control, from, "unlocking the tables", "UNLOCK TABLES")
-            .await
-            .is_err();
+    let still = locked
+        && (!tables.iter().all(Table::transactional)
+            || run(control, from, "unlocking the tables", "UNLOCK TABLES")
+                .await
+                .is_err());
+    (copiers, still)
+}
+
+/// Locks the tables of this database against writers. Says whether it could.
+async fn lock(
+    control: &mut MySqlConnection,
+    from: &Target,
+    tables: &[Table],
+    notes: &mut Vec<String>,
+) -> bool {
+    let list: Vec<String> = tables
+        .iter()
+        .map(|table| format!("{} READ", ident(&table.name)))
+        .collect();
+    if list.is_empty() {
+        return false;
     }
-    (copiers, locked)
+    let sql = format!("LOCK TABLES {}", list.join(", "));
+    run(
+        control,
+        from,
+        "preparing the session",
+        "SET SESSION lock_wait_timeout=5",
+    )
+    .await
+    .ok();
+    match run(control, from, "locking the tables", &sql).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::debug!(%error, "no lock for a common snapshot");
+            notes.push(format!(
+                "{from}: the tables could not be locked for a common snapshot; the copy relies on nobody writing"
+            ));
+            false
+        }
+    }
 }
 
 async fn load(

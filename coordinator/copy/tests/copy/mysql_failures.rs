@@ -262,7 +262,7 @@ fn table_without_transactions_when_production_serves_then_its_writers_are_not_he
             .block_on(copy(&from, &to, &options, writer.clone(), &cancel))
             .unwrap();
         assert_eq!(writer.could.get(), Some(&serving), "while serving: {serving}");
-        let told = report.notes.iter().any(|note| note.contains("isam"));
+        let told = report.notes.iter().any(|note| note.contains("brought in step"));
         assert_eq!(told, serving, "{:?}", report.notes);
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn serving(b: &Builder<'_>) -> PlanPhase {
                 synchronise(b, database, "sync.synchronise", false),
             ]),
             DataMode::Delta => {
-                let mut steps = vec![copy(b, database), manifest(b, database)];
+                let in_step = synchronise(b, database, "sync.synchronise", false);
+                let mut steps = vec![copy(b, database), in_step, manifest(b, database)];
                 let staging = DatabaseRole::Staging;
                 steps.extend(super::data::migrate(b, database, staging, "sync.migrate"));
                 steps.push(delta(b, database, "sync.delta", false));
@@ -38,7 +39,7 @@ pub(super) fn serving(b: &Builder<'_>) -> PlanPhase {
 }
 
 fn copy(b: &Builder<'_>, database: &PlanDatabase) -> PlanStep {
-    let title = "copy production to staging as it is at one moment, while it serves".into();
+    let title = "copy production to staging while it serves".into();
     let draft = Draft::database(database, DatabaseAction::Copy { serving: true }, title)
         .undo("empty staging again")
         .deadline(86_400);
