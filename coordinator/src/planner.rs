@@ -282,7 +282,12 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
         let Some(probe) = inputs.databases.get(&database.name) else {
             continue;
         };
-        match delta::way(inputs, probe, roles.get(&database.name).unwrap_or(&none), database) {
+        match delta::way(
+            inputs,
+            probe,
+            roles.get(&database.name).unwrap_or(&none),
+            database,
+        ) {
             Ok(way) => database.delta = Some(way),
             Err(why) => kept_in_step.push(format!("database {}: {why}", database.name)),
         }

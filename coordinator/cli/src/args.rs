@@ -16,8 +16,8 @@ pub(crate) use backup::BackupCommand;
 pub(crate) use config::{ConfigCommand, ConfigReportArgs};
 pub(crate) use node::{ActionKind, DoArgs, NodeCommand, TokenArgs};
 pub(crate) use run::{
-    ApplyArgs, ApproveArgs, ControlArgs, DeadLettersArgs, RehearseArgs, ResolveArgs, RetryArgs, SkipArgs, StatementAction, StatusArgs,
-    StopArgs, UnfenceArgs, WatchArgs,
+    ApplyArgs, ApproveArgs, ControlArgs, DeadLettersArgs, RehearseArgs, ResolveArgs, RetryArgs, SkipArgs,
+    StatementAction, StatusArgs, StopArgs, UnfenceArgs, WatchArgs,
 };
 pub(crate) use sql::SqlCommand;
 

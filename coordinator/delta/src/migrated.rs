@@ -57,7 +57,13 @@ pub(crate) async fn compare(
             dialect.sums(&mut there, &landing.staging, layout, &Selection::All)
         )?;
         if ours != theirs {
-            let text = differing(&mut here, &mut there, dialect, (&old, &landing.staging), (&ours, &theirs));
+            let text = differing(
+                &mut here,
+                &mut there,
+                dialect,
+                (&old, &landing.staging),
+                (&ours, &theirs),
+            );
             found.differences.push(text.await?);
         }
         let sum = ours.into_values().next().unwrap_or_default();

@@ -21,7 +21,9 @@ pub fn choose(
     });
     let possible = databases.iter().any(|database| database.delta.is_some());
     if !possible {
-        took.databases.iter_mut().for_each(|database| database.delta = None);
+        took.databases
+            .iter_mut()
+            .for_each(|database| database.delta = None);
     }
     let fleet = FleetSize {
         nodes: inputs.nodes.len(),

@@ -51,9 +51,15 @@ pub(super) fn elsewhere(inputs: &Inputs<'_>, migrates_production: bool, plan: &P
         return Vec::new();
     };
     let here = super::runs_on(database, migrates_production);
-    let of_plan = |wanted: &&SiteOverride| plan.scripts.iter().any(|script| script.blob.name == wanted.script);
+    let of_plan = |wanted: &&SiteOverride| {
+        plan.scripts
+            .iter()
+            .any(|script| script.blob.name == wanted.script)
+    };
     let replaced = inputs.upgrade.overrides.iter().filter(of_plan);
-    replaced.filter_map(|wanted| named_elsewhere(wanted, here)).collect()
+    replaced
+        .filter_map(|wanted| named_elsewhere(wanted, here))
+        .collect()
 }
 
 fn named_elsewhere(wanted: &SiteOverride, here: &str) -> Option<Finding> {
@@ -69,11 +75,7 @@ fn named_elsewhere(wanted: &SiteOverride, here: &str) -> Option<Finding> {
     ))
 }
 
-fn mismatch(
-    inputs: &Inputs<'_>,
-    wanted: &SiteOverride,
-    place: &str,
-) -> Option<Finding> {
+fn mismatch(inputs: &Inputs<'_>, wanted: &SiteOverride, place: &str) -> Option<Finding> {
     let statements = &inputs.scripts.get(&wanted.script)?.hashes;
     let index = usize::try_from(wanted.decision.statement).ok()?.checked_sub(1)?;
     let remedy = "look it up with `cutover --json sql split` and correct `statement` or `sha256`";

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 use cutover_proto::ids::{NodeName, Sha256Hex, StepId};
 use cutover_proto::plan::{
-    DataMode, DataPlan, DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow, Reversal,
+    DataMode, DataPlan, DatabaseAction, DatabaseRole, Place, Plan, PlanDatabase, PlanPhase, PlanWindow,
+    Reversal,
 };
 use cutover_proto::step::NodeAction;
 

@@ -145,7 +145,10 @@ fn works_on(known: &KnownScript, script: &GuideScript) -> bool {
 }
 
 fn makes_tables(inputs: &Inputs<'_>, name: &str, script: &GuideScript) -> bool {
-    inputs.scripts.get(name).is_some_and(|known| migrates(known, script))
+    inputs
+        .scripts
+        .get(name)
+        .is_some_and(|known| migrates(known, script))
 }
 
 /// Whether a script of the upgrade file is the migration of a role: one that only works on tables which are there

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use cutover_database::{Target, journal_begun};
 use cutover_delta::{
-    DeadLetter, DeltaReport, FixUps, Manifest, SyncOptions, apply_delta, compare_migrated, dead_letters, fix_ups,
+    DeadLetter, DeltaReport, FixUps, Manifest, SyncOptions, apply_delta, compare_migrated, dead_letters,
+    fix_ups,
 };
 use cutover_proto::ids::{RunId, Sha256Hex};
 use cutover_proto::plan::{DatabaseRole, Plan, PlanDatabase};
@@ -77,7 +78,12 @@ impl Worker {
             &job.cancel,
         ))
         .await
-        .map_err(|error| delta_failed("what production wrote since could not be brought into staging", &error))?;
+        .map_err(|error| {
+            delta_failed(
+                "what production wrote since could not be brought into staging",
+                &error,
+            )
+        })?;
         if fenced {
             // Whoever came in meanwhile may have written behind the pass.
             self.ensure_fenced(job, database, &production).await?;
@@ -106,7 +112,12 @@ impl Worker {
             &job.cancel,
         ))
         .await
-        .map_err(|error| delta_failed("production and the migrated staging could not be compared", &error))?;
+        .map_err(|error| {
+            delta_failed(
+                "production and the migrated staging could not be compared",
+                &error,
+            )
+        })?;
         // A rehearsal's production goes on serving: what differs is told, and is no failure.
         if !found.differences.is_empty() && job.plan.rehearses.is_none() {
             return Err(StepError::new(
@@ -197,7 +208,10 @@ async fn undelivered(staging: &Target, report: &DeltaReport) -> StepError {
     };
     StepError::new(
         ErrorCode::NotEqual,
-        format!("staging ({staging}) refuses {} row(s) of production", report.dead_letters),
+        format!(
+            "staging ({staging}) refuses {} row(s) of production",
+            report.dead_letters
+        ),
         why,
         "cutover dead-letters RUN shows each row; take out of staging what is in their way, then retry: they are tried again; \
          or abort, and plan with downtime.mode = \"sync\"",

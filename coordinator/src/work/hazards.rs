@@ -43,12 +43,19 @@ impl Worker {
             Ok(found) => found,
             Err(error) => {
                 let text = format!("{}: {}", error.what, error.why);
-                return vec![finding(Severity::Error, error.code.as_str(), place, text, error.next)];
+                return vec![finding(
+                    Severity::Error,
+                    error.code.as_str(),
+                    place,
+                    text,
+                    error.next,
+                )];
             }
         };
-        let losses = found.losses.into_iter().map(|text| {
-            finding(Severity::Error, "script-loses-rows", &place, text, MAY_LOSE)
-        });
+        let losses = found
+            .losses
+            .into_iter()
+            .map(|text| finding(Severity::Error, "script-loses-rows", &place, text, MAY_LOSE));
         let losses: Vec<Finding> = losses.collect();
         let warnings = found.warnings.into_iter().map(|text| {
             let remedy = "read the statement; [[override]] replaces or leaves out one that does harm";
@@ -76,7 +83,9 @@ const MAY_LOSE: &str = "check that it is the right script for this database; if 
      the [[database]], or leave the statement out with an [[override]]";
 
 fn is_loss(hazard: &Hazard, may_lose: &[String]) -> bool {
-    let allowed = may_lose.iter().any(|table| table.eq_ignore_ascii_case(&hazard.table));
+    let allowed = may_lose
+        .iter()
+        .any(|table| table.eq_ignore_ascii_case(&hazard.table));
     matches!(hazard.harm, Harm::LosesRows { .. }) && !allowed
 }
 
@@ -115,7 +124,8 @@ mod tests {
 
     #[test]
     fn statement_when_overridden_then_what_runs_in_its_place_is_looked_at() {
-        let script = cutover_sqlscript::split("DROP TABLE A;\nDROP TABLE B;\nSELECT 1;", Dialect::MySql).unwrap();
+        let script =
+            cutover_sqlscript::split("DROP TABLE A;\nDROP TABLE B;\nSELECT 1;", Dialect::MySql).unwrap();
         let order = |statement, action, with: Option<&str>| StatementOverride {
             statement,
             sha256: Sha256Hex::of(b""),

@@ -89,7 +89,11 @@ impl Worker {
         Ok(true)
     }
 
-    pub(super) async fn script(&self, database: &PlanDatabase, planned: &PlanScript) -> Result<Script, StepError> {
+    pub(super) async fn script(
+        &self,
+        database: &PlanDatabase,
+        planned: &PlanScript,
+    ) -> Result<Script, StepError> {
         let unreadable = |why: String| {
             StepError::new(
                 ErrorCode::NotFound,

@@ -231,11 +231,11 @@ fn row_that_the_migrated_staging_refuses_holds_the_run_and_is_shown_until_it_goe
         step.state == StepStateView::Failed && error.contains("NOT_LATE") && error.contains("1000000"),
         "{error}"
     );
-    fleet
-        .cli
-        .run(&["dead-letters", &run])?
-        .expect(1)?
-        .says(&["HAMMER_PARENT (1000000)", "NOT_LATE", "\"late\""])?;
+    fleet.cli.run(&["dead-letters", &run])?.expect(1)?.says(&[
+        "HAMMER_PARENT (1000000)",
+        "NOT_LATE",
+        "\"late\"",
+    ])?;
     fleet
         .databases
         .sql(STAGING, "ALTER TABLE HAMMER_PARENT DROP CONSTRAINT NOT_LATE")?;

@@ -70,9 +70,11 @@ async fn followed(
                 None => {}
             }
         }
-        Err(CliError::failed("the coordinator stopped telling about the backup")
-            .why("it was stopped meanwhile")
-            .next("look into the audit trail, and give the command again"))
+        Err(
+            CliError::failed("the coordinator stopped telling about the backup")
+                .why("it was stopped meanwhile")
+                .next("look into the audit trail, and give the command again"),
+        )
     };
     let ended = tokio::select! {
         ended = work => ended,

@@ -27,7 +27,11 @@ pub(super) async fn run(context: &Context<'_>, args: DeadLettersArgs) -> Result<
     } else {
         console.print(&render(&letters, console.style))?;
     }
-    Ok(if letters.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if letters.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// One paragraph for each row.

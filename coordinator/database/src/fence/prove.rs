@@ -77,9 +77,8 @@ async fn settled(
         let (prepared, mut remaining): (Vec<_>, Vec<_>) = listed.into_iter().partition(end::is_prepared);
         // Sessions of an account that may go on working elsewhere are no concern here.
         let known: BTreeSet<&str> = intruders.iter().map(|session| session.id.as_str()).collect();
-        remaining.retain(|session| {
-            !plan.accounts.contains(&session.user) || known.contains(session.id.as_str())
-        });
+        remaining
+            .retain(|session| !plan.accounts.contains(&session.user) || known.contains(session.id.as_str()));
         checks += 1;
         let all_in = remaining.iter().all(|session| !session.is_logging_in());
         if all_in || checks == LOGIN_CHECKS {

@@ -96,7 +96,10 @@ impl Landing {
 
     /// Production's table with nothing but the columns that staging kept, in the same order: both hash alike.
     pub(crate) fn old_columns(&self) -> Table {
-        let columns = self.kept.iter().filter_map(|index| self.production.columns.get(*index));
+        let columns = self
+            .kept
+            .iter()
+            .filter_map(|index| self.production.columns.get(*index));
         Table {
             columns: columns.cloned().collect(),
             key: self.staging.key.clone(),

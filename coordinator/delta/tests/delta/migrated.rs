@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cutover_database::Engine;
 use cutover_delta::{
     DeltaError, DeltaReport, Manifest, Mapping, MigratedComparison, NoProgress, SyncOptions, SyncProgress,
-    apply_delta,
-    compare_migrated, dead_letters, delta_allowed, fix_ups,
+    apply_delta, compare_migrated, dead_letters, delta_allowed, fix_ups,
 };
 use cutover_sqlscript::{Dialect, split};
 use tokio_util::sync::CancellationToken;

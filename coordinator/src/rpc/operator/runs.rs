@@ -99,7 +99,8 @@ impl App {
         let next = view.phases.iter().find(|phase| phase.approval_missing);
         if copies_online(&plan) && next.is_some_and(|phase| phase.name == QUIESCE) {
             self.window_is_open(&plan)?;
-            self.fits_the_rehearsal(&plan, Begins::Now, anyway, operator).await?;
+            self.fits_the_rehearsal(&plan, Begins::Now, anyway, operator)
+                .await?;
         }
         Ok(())
     }

@@ -150,7 +150,9 @@ impl App {
             for database in &made.databases {
                 found.extend(Box::pin(self.worker.hazards(database)).await);
             }
-            let told = found.iter().map(|finding| format!("{}: {}", finding.place, finding.text));
+            let told = found
+                .iter()
+                .map(|finding| format!("{}: {}", finding.place, finding.text));
             made.notes.extend(told);
             if found.iter().any(|finding| finding.severity == Severity::Error) {
                 plan = None;
