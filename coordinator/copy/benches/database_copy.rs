@@ -2,7 +2,10 @@
 //!
 //! `cargo bench -p cutover-copy` builds a database like Carbon's of `CUTOVER_BENCH_MB` megabytes (1024) on private
 //! servers, then runs every way `CUTOVER_BENCH_ROUNDS` times (3) in turn and prints the medians. Arguments
-//! `mysql`, `postgres` and `template` limit it to these. Peers that are not installed are left out, and named.
+//! `mysql`, `postgres` and `template` limit it to these. Others ask for what is out of the common: `many` for 5,000
+//! tables, `rows` for one table of 10 million rows, `large` for values of 100 MB, which peers are not asked for.
+//! `CUTOVER_BENCH_PEERS` limits the peers to those whose name holds its text. Peers that are not installed are left out,
+//! and named.
 
 #![expect(
     clippy::expect_used,
@@ -59,6 +62,45 @@ ALTER TABLE um_user_attribute ADD FOREIGN KEY (um_user_id, um_tenant_id) REFEREN
 ALTER TABLE reg_resource_property ADD FOREIGN KEY (reg_property_id, reg_tenant_id) REFERENCES reg_property (reg_id, reg_tenant_id);
 VACUUM ANALYZE;
 ";
+
+/// What is out of the common: its name, and the data on MariaDB and on PostgreSQL.
+fn extremes() -> [(&'static str, [String; 2]); 3] {
+    let tables = |blob: &str| -> String {
+        (0..5000)
+            .map(|n| {
+                format!("CREATE TABLE t{n} (id INT PRIMARY KEY, v VARCHAR(40), b {blob}); INSERT INTO t{n} VALUES (1, 'x', NULL); ")
+            })
+            .collect()
+    };
+    let rows = "CREATE TABLE reg_log (reg_log_id INT PRIMARY KEY, reg_path VARCHAR(200), reg_user_id VARCHAR(31) NOT NULL)";
+    let large = "CREATE TABLE reg_content (id INT PRIMARY KEY, data";
+    [
+        ("many", [tables("BLOB"), tables("bytea")]),
+        (
+            "rows",
+            [
+                format!(
+                    "{rows}; INSERT INTO reg_log SELECT seq, CONCAT('/_system/', MD5(seq)), 'admin' FROM seq_1_to_10000000"
+                ),
+                format!(
+                    "{rows}; INSERT INTO reg_log SELECT i, '/_system/' || md5(i::text), 'admin' FROM generate_series(1, 10000000) i; VACUUM ANALYZE"
+                ),
+            ],
+        ),
+        (
+            "large",
+            [
+                format!(
+                    "{large} LONGBLOB); INSERT INTO reg_content SELECT seq, REPEAT(RANDOM_BYTES(1024), 102400) FROM seq_1_to_8"
+                ),
+                format!(
+                    "{large} bytea); ALTER TABLE reg_content ALTER data SET STORAGE EXTERNAL; \
+                         INSERT INTO reg_content SELECT i, decode(repeat(md5(i::text), 6553600), 'hex') FROM generate_series(1, 8) i"
+                ),
+            ],
+        ),
+    ]
+}
 
 /// Row counts in braces are per megabyte.
 fn script(template: &str, megabytes: u64) -> String {
@@ -209,20 +251,20 @@ fn measure(
     Times { engine, ways }
 }
 
-fn maria(megabytes: u64) -> Times {
+fn maria(name: &'static str, data: &str, with_peers: bool) -> Times {
     let options = [
         "--innodb-buffer-pool-size=1G",
-        "--innodb-log-file-size=512M",
-        "--max-allowed-packet=64M",
+        "--innodb-log-file-size=1G",
+        "--max-allowed-packet=512M",
     ];
     let (production, staging) = (
         MariaDb::start_with(&options).expect("MariaDB"),
         MariaDb::start_with(&options).expect("MariaDB"),
     );
     production.create_database("carbon").expect("database");
-    production.sql("carbon", &script(MARIA, megabytes)).expect("data");
+    production.sql("carbon", data).expect("data");
     let size = production.sql("carbon", "SELECT SUM(DATA_LENGTH + INDEX_LENGTH), SUM(TABLE_ROWS) FROM information_schema.TABLES WHERE TABLE_SCHEMA='carbon'");
-    println!("MariaDB: bytes and estimated rows {}", size.expect("size").trim());
+    println!("{name}: bytes and estimated rows {}", size.expect("size").trim());
     let target = |server: &MariaDb| {
         Target::parse(&server.url("carbon"), SecretString::from(server.password())).expect("target")
     };
@@ -259,27 +301,27 @@ fn maria(megabytes: u64) -> Times {
         )),
         false => println!("mydumper is not installed: not measured"),
     }
-    measure("MariaDB", &target(&production), &target(&staging), renew, peers)
+    peers.retain(|peer| with_peers && is_asked_for(peer));
+    measure(name, &target(&production), &target(&staging), renew, peers)
 }
 
-fn postgres(megabytes: u64) -> Times {
+fn is_asked_for(peer: &Peer<'_>) -> bool {
+    std::env::var("CUTOVER_BENCH_PEERS").map_or(true, |text| peer.name.contains(&text))
+}
+
+fn postgres(name: &'static str, data: &str, with_peers: bool) -> Times {
     let settings = ["shared_buffers=512MB", "max_wal_size=4GB"];
     let (production, staging) = (
         Postgres::start_with(&settings).expect("PostgreSQL"),
         Postgres::start_with(&settings).expect("PostgreSQL"),
     );
     production.create_database("carbon").expect("database");
-    production
-        .sql("carbon", &script(POSTGRES, megabytes))
-        .expect("data");
+    production.sql("carbon", data).expect("data");
     let size = production.sql(
         "carbon",
         "SELECT pg_database_size('carbon'), (SELECT sum(reltuples) FROM pg_class WHERE relkind='r')",
     );
-    println!(
-        "PostgreSQL: bytes and estimated rows {}",
-        size.expect("size").trim()
-    );
+    println!("{name}: bytes and estimated rows {}", size.expect("size").trim());
     let target = |server: &Postgres| {
         Target::parse(&server.url("carbon"), SecretString::from(server.password())).expect("target")
     };
@@ -323,13 +365,8 @@ fn postgres(megabytes: u64) -> Times {
         )),
         false => println!("pgcopydb is not installed: not measured"),
     }
-    measure(
-        "PostgreSQL",
-        &target(&production),
-        &target(&staging),
-        renew,
-        peers,
-    )
+    peers.retain(|peer| with_peers && is_asked_for(peer));
+    measure(name, &target(&production), &target(&staging), renew, peers)
 }
 
 /// Inside one server, against the bare statement that copies the files.
@@ -373,20 +410,32 @@ fn main() {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|argument| argument == name);
+    let asked = |name: &str| only.iter().any(|argument| argument == name);
+    let extremes: Vec<_> = extremes().into_iter().filter(|(name, _)| asked(name)).collect();
+    let engine = |name: &str| asked(name) || (!asked("mysql") && !asked("postgres"));
+    let wanted = |name: &str| extremes.is_empty() && (only.is_empty() || asked(name));
     if std::env::args().any(|argument| argument == "--test") {
         println!("skipped: a benchmark, not a test");
         return;
     }
     let mut all = Vec::new();
     if wanted("mysql") {
-        all.push(maria(megabytes));
+        all.push(maria("MariaDB", &script(MARIA, megabytes), true));
     }
     if wanted("postgres") {
-        all.push(postgres(megabytes));
+        all.push(postgres("PostgreSQL", &script(POSTGRES, megabytes), true));
     }
     if wanted("template") {
         all.push(template(megabytes));
+    }
+    for (name, [mysql_data, postgres_data]) in &extremes {
+        let with_peers = *name != "large";
+        if engine("mysql") {
+            all.push(maria("MariaDB", mysql_data, with_peers));
+        }
+        if engine("postgres") {
+            all.push(postgres("PostgreSQL", postgres_data, with_peers));
+        }
     }
     all.iter().for_each(Times::print);
 }

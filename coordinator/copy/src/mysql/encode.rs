@@ -1,6 +1,5 @@
 //! Rows as LOAD DATA text and as INSERT values.
 
-use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
 use super::columns::Column;
@@ -22,31 +21,15 @@ impl Format {
             .map(|column| column.codec.around().unwrap_or_default());
         Format::Insert(around.collect())
     }
-
-    /// Appends one row; `first` when nothing precedes it in the same statement.
-    pub(crate) fn push(&self, out: &mut Vec<u8>, row: &MySqlRow, first: bool) -> Result<(), sqlx::Error> {
-        match self {
-            Format::Load => push_line(out, row),
-            Format::Insert(around) => push_tuple(out, row, around, first),
-        }
-    }
 }
 
-fn push_line(out: &mut Vec<u8>, row: &MySqlRow) -> Result<(), sqlx::Error> {
-    for index in 0..row.len() {
-        if index > 0 {
-            out.push(b'\t');
-        }
-        match value(row, index)? {
-            None => out.extend_from_slice(b"\\N"),
-            Some(bytes) => escape(out, bytes, &LOAD_ESCAPES),
-        }
-    }
-    out.push(b'\n');
-    Ok(())
+/// Appends a piece of a field of a line for LOAD DATA.
+pub(crate) fn push_field(out: &mut Vec<u8>, piece: &[u8]) {
+    escape(out, piece, &LOAD_ESCAPES);
 }
 
-fn push_tuple(
+/// Appends one row of an INSERT; `first` when nothing precedes it in the same statement.
+pub(crate) fn push_tuple(
     out: &mut Vec<u8>,
     row: &MySqlRow,
     around: &[(&str, &str)],

@@ -6,14 +6,15 @@ use cutover_database::Target;
 use futures::TryStreamExt as _;
 use mysql_async::prelude::Queryable as _;
 use sqlx::AssertSqlSafe;
-use sqlx::mysql::MySqlConnection;
+use sqlx::Row as _;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
 use tokio::sync::mpsc;
 
 use super::catalog::Table;
 use super::columns::{load_columns, name_list, select_list};
-use super::encode::Format;
+use super::encode::{Format, push_field, push_tuple};
 use super::journal;
-use super::session::Writer;
+use super::session::{Writer, value};
 use super::syntax::ident;
 use crate::journal::Whole;
 use crate::progress::TableMeter;
@@ -238,39 +239,70 @@ async fn read(
         ident(&table.name)
     );
     let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(reader);
-    let mut buffer: Vec<u8> = Vec::with_capacity(chunk * 2);
+    let mut out = Out {
+        buffer: Vec::with_capacity(chunk * 2),
+        chunk,
+        sender,
+        meter,
+    };
     let mut rows = 0;
     while let Some(row) = stream.try_next().await.map_err(failed)? {
-        let first = buffer.is_empty();
-        format.push(&mut buffer, &row, first).map_err(failed)?;
+        match format {
+            Format::Load => out.line(&row).await.map_err(failed)?,
+            Format::Insert(around) => {
+                let first = out.buffer.is_empty();
+                push_tuple(&mut out.buffer, &row, around, first).map_err(failed)?;
+            }
+        }
         rows += 1;
-        if buffer.len() >= chunk {
-            meter.rows = rows;
-            send(format, &mut buffer, &sender, meter).await;
+        if out.buffer.len() >= chunk {
+            out.meter.rows = rows;
+            out.send().await;
         }
     }
-    meter.rows = rows;
-    send(format, &mut buffer, &sender, meter).await;
+    out.meter.rows = rows;
+    out.send().await;
     Ok(rows)
 }
 
-/// A closed channel is not reported here: the loader knows why it closed it.
-async fn send(format: &Format, buffer: &mut Vec<u8>, sender: &mpsc::Sender<Vec<u8>>, meter: &mut TableMeter) {
-    if buffer.is_empty() {
-        return;
-    }
-    meter.sent(buffer.len());
-    let capacity = buffer.capacity().min(4 * CHUNK);
-    let full = std::mem::replace(buffer, Vec::with_capacity(capacity));
-    match format {
-        Format::Load if full.len() > 2 * CHUNK => {
-            for part in full.chunks(CHUNK) {
-                sender.send(part.to_vec()).await.ok();
+/// Gathers rows and hands them on in pieces that fit into packets.
+struct Out<'a> {
+    buffer: Vec<u8>,
+    chunk: usize,
+    sender: mpsc::Sender<Vec<u8>>,
+    meter: &'a mut TableMeter,
+}
+
+impl Out<'_> {
+    /// A line for LOAD DATA. A large value goes on piece by piece, so that it is not held a second time.
+    async fn line(&mut self, row: &MySqlRow) -> Result<(), sqlx::Error> {
+        for index in 0..row.len() {
+            if index > 0 {
+                self.buffer.push(b'\t');
+            }
+            let Some(bytes) = value(row, index)? else {
+                self.buffer.extend_from_slice(b"\\N");
+                continue;
+            };
+            for piece in bytes.chunks(self.chunk) {
+                push_field(&mut self.buffer, piece);
+                if self.buffer.len() >= self.chunk {
+                    self.send().await;
+                }
             }
         }
-        Format::Load | Format::Insert(_) => {
-            sender.send(full).await.ok();
+        self.buffer.push(b'\n');
+        Ok(())
+    }
+
+    /// A closed channel is not reported here: the loader knows why it closed it.
+    async fn send(&mut self) {
+        if self.buffer.is_empty() {
+            return;
         }
+        self.meter.sent(self.buffer.len());
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(self.chunk * 2));
+        self.sender.send(full).await.ok();
     }
 }
 

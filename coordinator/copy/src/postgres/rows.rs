@@ -155,14 +155,18 @@ async fn read(
     let mut stream = reader.copy_out_raw(sql).await.map_err(failed)?;
     let mut buffer = Vec::with_capacity(2 * CHUNK);
     while let Some(message) = stream.next().await {
-        buffer.extend_from_slice(&message.map_err(failed)?);
+        let message = message.map_err(failed)?;
         meter.rows += 1;
-        if buffer.len() >= CHUNK {
-            meter.sent(buffer.len());
-            let full = std::mem::replace(&mut buffer, Vec::with_capacity(2 * CHUNK));
-            // A closed channel is not reported here: the writer knows why it closed it.
-            if sender.send(Part::Rows(full)).await.is_err() {
-                return Ok(());
+        // A row may be cut anywhere: a large one goes on piece by piece, so that it is not held a second time.
+        for piece in message.chunks(CHUNK) {
+            buffer.extend_from_slice(piece);
+            if buffer.len() >= CHUNK {
+                meter.sent(buffer.len());
+                let full = std::mem::replace(&mut buffer, Vec::with_capacity(2 * CHUNK));
+                // A closed channel is not reported here: the writer knows why it closed it.
+                if sender.send(Part::Rows(full)).await.is_err() {
+                    return Ok(());
+                }
             }
         }
     }

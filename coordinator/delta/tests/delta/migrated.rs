@@ -206,6 +206,9 @@ fn brought_over(engine: Engine) {
             .is_empty()
     );
     assert_eq!(state(&pair)[2], text(&[&["2", "t", "2"], &["3", "n", "3"]]));
+    // What was taken out of staging by hand is missed, until it is back.
+    assert_eq!(compared(&pair, &mapping).differences.len(), 1);
+    pair.there("INSERT INTO TAGS VALUES (1,'t'), (1,'t')");
     assert_eq!(compared(&pair, &mapping).differences, [""; 0]);
     // One byte in staging, and one row too many of those that are alike.
     pair.there("UPDATE PARENT SET NAME = 'THREe' WHERE ID = 3; INSERT INTO TAGS VALUES (2,'t')");
