@@ -30,6 +30,10 @@ pub(crate) fn render(view: &RehearsalView, style: Style) -> String {
         write!(text, "{}", wrap(&line, style.width, "", "  ")).ok();
         return text;
     }
+    if let Some(rows) = &view.refused_rows {
+        let line = format!("The way `delta` would be held: {rows}");
+        writeln!(text, "{}", wrap(&line, style.width, "", "  ")).ok();
+    }
     writeln!(text, "Predicted downtime:").ok();
     for forecast in &view.forecasts {
         let parts: Vec<String> = forecast
@@ -73,6 +77,7 @@ mod tests {
             at: "2026-01-01T00:00:00Z".into(),
             failed: None,
             broken_off: false,
+            refused_rows: None,
             steps: vec![RehearsedStep {
                 id: "rehearse.copy@carbon".parse().unwrap(),
                 kind: "copy-database".into(),

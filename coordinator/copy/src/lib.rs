@@ -1,6 +1,6 @@
 //! Copy of a production database into an empty staging database, and the comparison that proves it.
 //!
-//! Rows travel as a stream, never through a file. Every table is loaded by one statement in one transaction, so
+//! Rows travel as a stream, never through a file; values of more than 8 MB in pieces. Every table is loaded by one statement in one transaction, so
 //! a table in staging is whole or empty. What the engines can do better themselves is left to them: schema text
 //! comes from `SHOW CREATE` and `pg_dump`, checksums are computed inside the servers.
 

@@ -7,6 +7,7 @@ mod copy;
 mod encode;
 mod events;
 mod journal;
+mod large;
 mod rows;
 mod session;
 mod shapes;

@@ -5,6 +5,7 @@ mod compare;
 mod copy;
 mod entries;
 mod journal;
+mod large;
 mod rows;
 mod schema;
 mod session;

@@ -143,7 +143,12 @@ impl Worker {
     pub(super) async fn record_rehearsal(&self, job: &Job) -> StepOutcome {
         let original = self.rehearsed(job).await?;
         let log = self.store.events(job.run).await.map_err(|e| store_failed(&e))?;
-        let steps = durations(&job.plan, &log);
+        let refused_rows = refused_rows(&log);
+        let mut steps = durations(&job.plan, &log);
+        if refused_rows.is_some() {
+            // Nothing is predicted of a way that does not work.
+            steps.retain(|step| step.kind != "bring-delta");
+        }
         let (failed, broken_off) = failure(&log);
         let forecasts = match (&failed, &original.data) {
             (None, Some(data)) => {
@@ -165,6 +170,7 @@ impl Worker {
             at: log.last().map(|record| record.at.to_string()).unwrap_or_default(),
             failed,
             broken_off,
+            refused_rows,
             steps,
             forecasts,
             kept: kept(&job.plan),
@@ -193,6 +199,25 @@ impl Worker {
         }
         Ok(receipt)
     }
+}
+
+/// What the migrated scratch did not take.
+fn refused_rows(log: &[EventRecord]) -> Option<String> {
+    let told = log.iter().filter_map(|record| {
+        let Event::StepSucceeded { step, receipt, .. } = &record.event else {
+            return None;
+        };
+        let rows: u64 = receipt.evidence.get("dead_letters")?.parse().ok()?;
+        let tables = receipt
+            .evidence
+            .iter()
+            .filter(|(name, text)| name.starts_with("table_") && text.contains("refused"))
+            .map(|(name, text)| format!("{}: {text}", name.trim_start_matches("table_")));
+        let tables: Vec<String> = tables.collect();
+        (rows > 0).then(|| format!("{step}: {rows} row(s) were refused ({})", tables.join("; ")))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn server_of(original: &Plan, database: &PlanDatabase) -> Result<Target, StepError> {

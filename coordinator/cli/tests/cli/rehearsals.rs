@@ -17,6 +17,7 @@ fn rehearsal(failed: Option<&str>) -> RehearsalView {
         at: "2026-01-01T00:00:00Z".into(),
         failed: failed.map(str::to_owned),
         broken_off: false,
+        refused_rows: None,
         steps: Vec::new(),
         forecasts: vec![ModeForecast {
             mode: DataMode::Sync,

@@ -6,7 +6,6 @@ use cutover_database::Target;
 use futures::TryStreamExt as _;
 use mysql_async::prelude::Queryable as _;
 use sqlx::AssertSqlSafe;
-use sqlx::Row as _;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use tokio::sync::mpsc;
 
@@ -14,6 +13,7 @@ use super::catalog::Table;
 use super::columns::{load_columns, name_list, select_list};
 use super::encode::{Format, push_field, push_tuple};
 use super::journal;
+use super::large::Large;
 use super::session::{Writer, value};
 use super::syntax::ident;
 use crate::journal::Whole;
@@ -233,12 +233,11 @@ async fn read(
     meter: &mut TableMeter,
 ) -> Result<u64, CopyError> {
     let failed = |error| CopyError::statement(format!("reading table `{}`", table.name), from, error);
-    let sql = format!(
-        "SELECT {} FROM {}",
-        select_list(&table.columns),
-        ident(&table.name)
-    );
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(reader);
+    let large = Large::of(table).filter(|_| matches!(format, Format::Load));
+    let list = large
+        .as_ref()
+        .map_or_else(|| select_list(&table.columns), Large::select_list);
+    let sql = format!("SELECT {list} FROM {}", ident(&table.name));
     let mut out = Out {
         buffer: Vec::with_capacity(chunk * 2),
         chunk,
@@ -246,10 +245,17 @@ async fn read(
         meter,
     };
     let mut rows = 0;
+    let mut left_out = Vec::new();
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut *reader);
     while let Some(row) = stream.try_next().await.map_err(failed)? {
-        match format {
-            Format::Load => out.line(&row).await.map_err(failed)?,
-            Format::Insert(around) => {
+        let larger = match &large {
+            Some(large) => large.left_out(&row).map_err(failed)?,
+            None => None,
+        };
+        match (format, larger) {
+            (_, Some(larger)) => left_out.push(larger),
+            (Format::Load, None) => out.line(&row, table.columns.len()).await.map_err(failed)?,
+            (Format::Insert(around), None) => {
                 let first = out.buffer.is_empty();
                 push_tuple(&mut out.buffer, &row, around, first).map_err(failed)?;
             }
@@ -260,13 +266,19 @@ async fn read(
             out.send().await;
         }
     }
+    drop(stream);
+    for row in &left_out {
+        if let Some(large) = &large {
+            large.send(reader, from, row, &mut out).await?;
+        }
+    }
     out.meter.rows = rows;
     out.send().await;
     Ok(rows)
 }
 
 /// Gathers rows and hands them on in pieces that fit into packets.
-struct Out<'a> {
+pub(super) struct Out<'a> {
     buffer: Vec<u8>,
     chunk: usize,
     sender: mpsc::Sender<Vec<u8>>,
@@ -274,25 +286,41 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// A line for LOAD DATA. A large value goes on piece by piece, so that it is not held a second time.
-    async fn line(&mut self, row: &MySqlRow) -> Result<(), sqlx::Error> {
-        for index in 0..row.len() {
-            if index > 0 {
-                self.buffer.push(b'\t');
-            }
-            let Some(bytes) = value(row, index)? else {
-                self.buffer.extend_from_slice(b"\\N");
-                continue;
-            };
-            for piece in bytes.chunks(self.chunk) {
-                push_field(&mut self.buffer, piece);
-                if self.buffer.len() >= self.chunk {
-                    self.send().await;
-                }
+    /// A line for LOAD DATA of the first `columns` values.
+    async fn line(&mut self, row: &MySqlRow, columns: usize) -> Result<(), sqlx::Error> {
+        for index in 0..columns {
+            self.next_field(index);
+            self.field(value(row, index)?).await;
+        }
+        self.end_line();
+        Ok(())
+    }
+
+    pub(super) fn next_field(&mut self, index: usize) {
+        if index > 0 {
+            self.buffer.push(b'\t');
+        }
+    }
+
+    pub(super) fn end_line(&mut self) {
+        self.buffer.push(b'\n');
+    }
+
+    pub(super) async fn field(&mut self, value: Option<&[u8]>) {
+        match value {
+            None => self.buffer.extend_from_slice(b"\\N"),
+            Some(bytes) => self.piece(bytes).await,
+        }
+    }
+
+    /// A part of a field. A large one goes on piece by piece, so that it is not held a second time.
+    pub(super) async fn piece(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(self.chunk) {
+            push_field(&mut self.buffer, piece);
+            if self.buffer.len() >= self.chunk {
+                self.send().await;
             }
         }
-        self.buffer.push(b'\n');
-        Ok(())
     }
 
     /// A closed channel is not reported here: the loader knows why it closed it.

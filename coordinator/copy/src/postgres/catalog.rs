@@ -23,6 +23,8 @@ pub(crate) struct Table {
     pub(crate) size: u64,
     /// Columns that hold data of their own.
     pub(crate) columns: Vec<String>,
+    /// Those of type bytea, which may hold large values.
+    pub(crate) bytea: Vec<String>,
     /// Every value means the same in binary form in another database.
     pub(crate) binary: bool,
     /// Table, columns and keys as they are shown to others.
@@ -87,6 +89,11 @@ pub(crate) async fn tables(
                 name: text(row, 2),
                 size: number(row, 3),
                 binary: own.iter().all(Column::is_portable),
+                bytea: own
+                    .iter()
+                    .filter(|column| !column.generated && column.type_name == "bytea")
+                    .map(|column| column.name.clone())
+                    .collect(),
                 columns: own
                     .into_iter()
                     .filter(|column| !column.generated)

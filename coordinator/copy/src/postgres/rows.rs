@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::catalog::Table;
 use super::entries::Entry;
 use super::journal::Journal;
+use super::large::{self, LargeRow};
 use super::session::run;
 use crate::journal::{Whole, table_place};
 use crate::progress::TableMeter;
@@ -104,14 +105,22 @@ impl RowCopier {
             true => String::new(),
             false => format!(" ({})", table.column_list()),
         };
-        let out = format!("COPY {}{list} TO STDOUT (FORMAT {format})", table.quoted());
+        let large = match format {
+            "binary" => large::find(&mut self.reader, &self.from, table).await?,
+            _ => Vec::new(),
+        };
+        let sql = match large.is_empty() {
+            true => format!("COPY {}{list} TO STDOUT (FORMAT {format})", table.quoted()),
+            false => large::without(table),
+        };
         let into = format!(
             "COPY {}{list} FROM STDIN (FORMAT {format}, FREEZE)",
             table.quoted()
         );
 
         let (sender, receiver) = mpsc::channel(DEPTH);
-        let read = read(&mut self.reader, &self.from, table, &out, sender, &mut meter);
+        let out = Out::new(sender, &mut meter);
+        let read = read(&mut self.reader, &self.from, table, &sql, &large, out);
         let write = write(&mut self.writer, &self.to, table, &into, receiver);
         let ((), rows) = futures::try_join!(read, write)?;
         meter.rows = rows;
@@ -143,36 +152,86 @@ enum Part {
     End,
 }
 
+/// Gathers what the server sends and hands it on in larger pieces.
+pub(super) struct Out<'a> {
+    buffer: Vec<u8>,
+    sender: mpsc::Sender<Part>,
+    meter: &'a mut TableMeter,
+    /// Nobody takes anything any more: the writer knows why.
+    closed: bool,
+}
+
+impl<'a> Out<'a> {
+    fn new(sender: mpsc::Sender<Part>, meter: &'a mut TableMeter) -> Self {
+        Out {
+            buffer: Vec::with_capacity(2 * CHUNK),
+            sender,
+            meter,
+            closed: false,
+        }
+    }
+
+    /// A row may be cut anywhere: a large one goes on piece by piece, so that it is not held a second time.
+    pub(super) async fn push(&mut self, bytes: &[u8]) {
+        for piece in bytes.chunks(CHUNK) {
+            self.buffer.extend_from_slice(piece);
+            if self.buffer.len() >= CHUNK {
+                self.send().await;
+            }
+        }
+    }
+
+    async fn send(&mut self) {
+        self.meter.sent(self.buffer.len());
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(2 * CHUNK));
+        self.closed |= self.sender.send(Part::Rows(full)).await.is_err();
+    }
+
+    async fn end(mut self) {
+        self.send().await;
+        self.sender.send(Part::End).await.ok();
+    }
+}
+
+/// Sends a table's rows, and then those with large values. What ends COPY's binary form goes last.
 async fn read(
     reader: &mut PgConnection,
     from: &Target,
     table: &Table,
     sql: &str,
-    sender: mpsc::Sender<Part>,
-    meter: &mut TableMeter,
+    large: &[LargeRow],
+    mut out: Out<'_>,
 ) -> Result<(), CopyError> {
-    let failed = |error| CopyError::statement(format!("reading table `{}`", table.label()), from, error);
+    let what = format!("reading table `{}`", table.label());
+    let failed = |error| CopyError::statement(&what, from, error);
     let mut stream = reader.copy_out_raw(sql).await.map_err(failed)?;
-    let mut buffer = Vec::with_capacity(2 * CHUNK);
+    let mut held = None;
     while let Some(message) = stream.next().await {
         let message = message.map_err(failed)?;
-        meter.rows += 1;
-        // A row may be cut anywhere: a large one goes on piece by piece, so that it is not held a second time.
-        for piece in message.chunks(CHUNK) {
-            buffer.extend_from_slice(piece);
-            if buffer.len() >= CHUNK {
-                meter.sent(buffer.len());
-                let full = std::mem::replace(&mut buffer, Vec::with_capacity(2 * CHUNK));
-                // A closed channel is not reported here: the writer knows why it closed it.
-                if sender.send(Part::Rows(full)).await.is_err() {
-                    return Ok(());
-                }
-            }
+        if let Some(earlier) = held.replace(message) {
+            out.meter.rows += 1;
+            out.push(&earlier).await;
+        }
+        if out.closed {
+            return Ok(());
         }
     }
-    meter.sent(buffer.len());
-    sender.send(Part::Rows(buffer)).await.ok();
-    sender.send(Part::End).await.ok();
+    drop(stream);
+    let last = held.unwrap_or_default();
+    if large.is_empty() {
+        out.push(&last).await;
+    } else {
+        let rest = last.strip_suffix(&large::TRAILER);
+        let rest =
+            rest.ok_or_else(|| CopyError::local(&what, "the server did not end the rows as expected"))?;
+        out.push(rest).await;
+        for row in large {
+            out.meter.rows += 1;
+            large::send(reader, from, table, row, &mut out).await?;
+        }
+        out.push(&large::TRAILER).await;
+    }
+    out.end().await;
     Ok(())
 }
 

@@ -94,3 +94,41 @@ fn value_when_of_100_megabytes_and_the_targets_packets_small_then_copied() {
     let length = staging.sql(&name, "SELECT LENGTH(data) FROM REG_CONTENT WHERE id = 1");
     assert_eq!(length.unwrap(), "104857600\n");
 }
+
+/// Values below, at and above what is held whole, in one row and in several, beside NULL and short ones.
+#[test]
+fn values_when_too_large_to_be_held_then_they_arrive_in_pieces() {
+    let (from, to) = maria_pair("pieces");
+    let sql = "CREATE TABLE big (id INT, tenant BIGINT, a LONGBLOB, t LONGTEXT CHARACTER SET latin1, n VARCHAR(20), \
+                 PRIMARY KEY (id, tenant)); \
+               SET NAMES utf8mb4; \
+               INSERT INTO big VALUES (1, 0, REPEAT('\\0\\t\\\\x', 3 * 1024 * 1024), NULL, NULL), \
+                 (-2, -7, NULL, REPEAT(CONVERT('é' USING latin1), 9000000), 'tab\\there'), (3, 0, 'small', '', ''), \
+                 (4, 0, REPEAT('y', 8388608), REPEAT('z', 8388609), 'both'), (5, 1, '', NULL, NULL); \
+               CREATE TABLE keyless (a LONGBLOB); INSERT INTO keyless VALUES (REPEAT('k', 9000000)), (NULL)";
+    maria().0.sql(&from.database, sql).unwrap();
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert_eq!(report.rows, 7);
+    assert_equal(&from, &to);
+    let lengths = maria()
+        .1
+        .sql(&to.database, "SELECT SUM(LENGTH(a)), SUM(LENGTH(t)) FROM big");
+    assert_eq!(lengths.unwrap(), "20971525\t17388609\n");
+
+    let (from, to) = postgres_pair("pieces");
+    let sql = "CREATE TABLE big (id int, a bytea, \"B b\" bytea, t text, n numeric, PRIMARY KEY (id)); \
+               ALTER TABLE big ALTER a SET STORAGE EXTERNAL; \
+               INSERT INTO big VALUES (1, decode(repeat('00ff5c0a', 5 * 1024 * 1024), 'hex'), NULL, NULL, 1.50), \
+                 (-2, NULL, decode(repeat('41', 9000000), 'hex'), repeat('é', 100), NULL), (3, '\\x01', '\\x', '', 0), \
+                 (4, decode(repeat('42', 8388608), 'hex'), decode(repeat('43', 8388609), 'hex'), 'both', -1), \
+                 (5, '', NULL, NULL, 'NaN')";
+    postgres().0.sql(&from.database, sql).unwrap();
+    let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
+    assert_eq!(report.rows, 5);
+    assert_equal(&from, &to);
+    let lengths = postgres().1.sql(
+        &to.database,
+        "SELECT sum(length(a)), sum(length(\"B b\")) FROM big",
+    );
+    assert_eq!(lengths.unwrap().trim(), "29360129\t17388609");
+}

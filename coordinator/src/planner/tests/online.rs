@@ -21,6 +21,7 @@ fn rehearsed(secs: [u64; 4]) -> RehearsalView {
         at: String::new(),
         failed: None,
         broken_off: false,
+        refused_rows: None,
         steps: kinds
             .into_iter()
             .zip(secs)

@@ -6,7 +6,7 @@ use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::document;
 use cutover_proto::ids::RunId;
 use cutover_proto::pb;
-use cutover_proto::plan::{Plan, PlanDatabase};
+use cutover_proto::plan::{DataMode, Plan, PlanDatabase};
 use cutover_proto::view::RehearsalView;
 
 use crate::app::App;
@@ -132,6 +132,15 @@ fn too_short(plan: &Plan, rehearsal: &RehearsalView, left: Option<u64>) -> Optio
         Some(failed) => return Some(format!("the last rehearsal of this upgrade failed at {failed}")),
         None => {}
     }
+    if let Some(rows) = rehearsal
+        .refused_rows
+        .as_ref()
+        .filter(|_| data.mode == DataMode::Delta)
+    {
+        return Some(format!(
+            "in the last rehearsal the migrated staging refused rows of production ({rows})"
+        ));
+    }
     let predicted = rehearsal
         .forecasts
         .iter()
@@ -151,7 +160,7 @@ fn too_short(plan: &Plan, rehearsal: &RehearsalView, left: Option<u64>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use cutover_proto::plan::{DataMode, DataPlan, DowntimeForecast, ModeForecast};
+    use cutover_proto::plan::{DataPlan, DowntimeForecast, ModeForecast};
 
     use super::*;
     use crate::engine::testing;
@@ -178,6 +187,7 @@ mod tests {
             at: String::new(),
             failed: failed.map(str::to_owned),
             broken_off: false,
+            refused_rows: None,
             steps: Vec::new(),
             forecasts: vec![ModeForecast {
                 mode: DataMode::Sync,
@@ -213,5 +223,11 @@ mod tests {
         }
         failed.broken_off = true;
         assert_eq!(too_short(&plan, &failed, None), None);
+        let mut refused = rehearsal(&plan, None);
+        refused.refused_rows = Some("rehearse.delta@carbon: 3 row(s)".into());
+        assert_eq!(too_short(&plan, &refused, None), None);
+        let mut delta = plan.clone();
+        delta.data.as_mut().unwrap().mode = DataMode::Delta;
+        assert!(too_short(&delta, &refused, None).unwrap().contains("3 row(s)"));
     }
 }

@@ -181,6 +181,7 @@ async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
         at: String::new(),
         failed: failed.map(str::to_owned),
         broken_off: false,
+        refused_rows: None,
         steps: Vec::new(),
         forecasts: Vec::new(),
         kept: Vec::new(),

@@ -1,0 +1,167 @@
+//! Rows with values too large to be held: the stream of their table says where they are, and they follow it piece by
+//! piece, all in the reader's snapshot.
+
+use cutover_database::Target;
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+
+use super::catalog::Table;
+use super::columns::Column;
+use super::rows::Out;
+use super::session::{rows, value};
+use super::syntax::ident;
+use crate::CopyError;
+
+/// Values above this travel in pieces of this.
+pub(crate) const LARGE: u64 = 8 << 20;
+
+/// How rows with large values of a table are found again.
+#[derive(Debug)]
+pub(crate) struct Large<'a> {
+    table: &'a Table,
+    /// Places of the primary key's columns.
+    key: Vec<usize>,
+    /// Places of the columns that may hold large values.
+    values: Vec<usize>,
+}
+
+/// A row that was left out: its key as the server wrote it, and the length of each value, 0 where it is not large.
+#[derive(Debug)]
+pub(crate) struct LargeRow {
+    key: Vec<String>,
+    lengths: Vec<u64>,
+}
+
+impl<'a> Large<'a> {
+    /// For tables whose rows can be found by whole numbers, as all of Carbon's with large values can. Values of others
+    /// are held whole.
+    pub(crate) fn of(table: &'a Table) -> Option<Self> {
+        let places = |wanted: &dyn Fn(&Column) -> bool| -> Vec<usize> {
+            let columns = table.columns.iter().enumerate();
+            columns
+                .filter(|(_, column)| wanted(column))
+                .map(|(index, _)| index)
+                .collect()
+        };
+        let key = places(&|column| column.primary);
+        let values = places(&|column| {
+            matches!(
+                column.data_type.as_str(),
+                "mediumblob" | "longblob" | "mediumtext" | "longtext"
+            )
+        });
+        let numbers = key
+            .iter()
+            .filter_map(|index| table.columns.get(*index))
+            .all(|column| column.data_type.ends_with("int"));
+        (numbers && !key.is_empty() && !values.is_empty() && table.size >= LARGE).then_some(Large {
+            table,
+            key,
+            values,
+        })
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.table
+            .columns
+            .get(index)
+            .map(|column| ident(&column.name))
+            .unwrap_or_default()
+    }
+
+    /// The list of values with large ones left out, followed by the lengths of those.
+    pub(crate) fn select_list(&self) -> String {
+        let columns = self.table.columns.iter().enumerate().map(|(index, column)| {
+            let value = column.select();
+            match self.values.contains(&index) {
+                true => format!("IF(LENGTH({0}) > {LARGE}, NULL, {value})", self.name(index)),
+                false => value,
+            }
+        });
+        let lengths = self
+            .values
+            .iter()
+            .map(|index| self.name(*index))
+            .map(|name| format!("IF(LENGTH({name}) > {LARGE}, LENGTH({name}), 0)"));
+        columns.chain(lengths).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The row when it was left out.
+    pub(crate) fn left_out(&self, row: &MySqlRow) -> Result<Option<LargeRow>, sqlx::Error> {
+        let text = |index: usize| -> Result<String, sqlx::Error> {
+            Ok(String::from_utf8_lossy(value(row, index)?.unwrap_or_default()).into_owned())
+        };
+        let first = self.table.columns.len();
+        let mut lengths = Vec::new();
+        for number in 0..self.values.len() {
+            lengths.push(text(first + number)?.parse().unwrap_or(0));
+        }
+        if lengths.iter().all(|length| *length == 0) {
+            return Ok(None);
+        }
+        let key = self
+            .key
+            .iter()
+            .map(|index| text(*index))
+            .collect::<Result<_, _>>()?;
+        Ok(Some(LargeRow { key, lengths }))
+    }
+
+    fn found_by(&self, row: &LargeRow) -> String {
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .zip(&row.key)
+            .map(|(index, value)| format!("{} = {value}", self.name(*index)))
+            .collect();
+        parts.join(" AND ")
+    }
+
+    /// Sends one row as a line for LOAD DATA.
+    pub(super) async fn send(
+        &self,
+        reader: &mut MySqlConnection,
+        from: &Target,
+        row: &LargeRow,
+        out: &mut Out<'_>,
+    ) -> Result<(), CopyError> {
+        let what = format!("reading a large row of table `{}`", self.table.name);
+        let odd = || CopyError::local(&what, "the row changed while it was read");
+        let (table, place) = (ident(&self.table.name), self.found_by(row));
+        let sql = format!("SELECT {} FROM {table} WHERE {place}", self.select_list());
+        let found = rows(reader, from, &what, &sql).await?;
+        let [small] = found.as_slice() else {
+            return Err(odd());
+        };
+        for index in 0..self.table.columns.len() {
+            out.next_field(index);
+            let number = self.values.iter().position(|value| *value == index);
+            let length = number
+                .and_then(|number| row.lengths.get(number))
+                .copied()
+                .unwrap_or(0);
+            if length == 0 {
+                out.field(small.get(index).and_then(Option::as_deref)).await;
+                continue;
+            }
+            let name = self.name(index);
+            let mut sent = 0;
+            while sent < length {
+                // Counted in bytes, whatever its character set.
+                let sql = format!(
+                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {LARGE}) FROM {table} WHERE {place}",
+                    sent + 1
+                );
+                let found = rows(reader, from, &what, &sql).await?;
+                let piece = found.first().and_then(|row| row.first()?.as_deref());
+                let piece = piece.filter(|piece| !piece.is_empty()).ok_or_else(odd)?;
+                out.piece(piece).await;
+                sent += piece.len() as u64;
+            }
+            if sent != length {
+                return Err(odd());
+            }
+        }
+        out.end_line();
+        Ok(())
+    }
+}
