@@ -59,6 +59,8 @@ pub struct App {
     pub stop: CancellationToken,
     /// Taken by a check or a start of a run while it looks at the open ones.
     pub starting: tokio::sync::Mutex<()>,
+    /// Backups that are verified or restored at the moment.
+    pub busy_backups: std::sync::Mutex<std::collections::BTreeSet<String>>,
     /// Held while this coordinator lives: another one on the same data would carry the same steps out.
     _lock: std::fs::File,
 }
@@ -121,6 +123,7 @@ pub async fn start(
         started: now,
         tasks,
         stop,
+        busy_backups: std::sync::Mutex::default(),
         starting: tokio::sync::Mutex::new(()),
         _lock: lock,
     });

@@ -8,7 +8,7 @@ pub mod edits;
 pub mod fence;
 pub mod forecast;
 pub mod mode;
-mod overrides;
+pub(crate) mod overrides;
 pub mod phases;
 pub mod rehearsal;
 pub mod roles;
@@ -278,7 +278,9 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     findings.extend(fence::check(inputs.databases, &databases));
     findings.extend(overrides::attach(inputs, &mut databases));
     let mut kept_in_step = Vec::new();
-    for database in &mut databases {
+    // Where the page does not ask for it, only the file can: a rehearsal tries every way that is possible.
+    let wanted = inputs.guide.delta || inputs.upgrade.downtime.mode == Some(DataMode::Delta);
+    for database in databases.iter_mut().filter(|_| wanted) {
         let Some(probe) = inputs.databases.get(&database.name) else {
             continue;
         };

@@ -192,8 +192,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn put_rehearsal<'a>(&'a self, rehearsal: &'a RehearsalView) -> BoxFuture<'a, StoreResult<()>>;
     /// What the rehearsal of a run found.
     fn rehearsal(&self, run: RunId) -> BoxFuture<'_, StoreResult<Option<RehearsalView>>>;
-    /// The last rehearsal of an upgrade.
-    fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>>;
+    /// The rehearsals of an upgrade, the newest first.
+    fn rehearsals<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Vec<RehearsalView>>>;
 
     /// Uses a join token up and adds or replaces its node, both or neither; `false` when the token had been used.
     fn enrol<'a>(

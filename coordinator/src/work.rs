@@ -25,7 +25,7 @@ use std::sync::Arc;
 use cutover_database::{DatabaseError, DatabaseFacts, Kind, OwnSessions, Target, compatible};
 use cutover_proto::ids::{Direction, RunId, StepId};
 use cutover_proto::plan::{
-    DatabaseAction, DatabaseAddress, DatabaseRole, Place, Plan, PlanDatabase, PlanStep, StepAction,
+    DataMode, DatabaseAction, DatabaseAddress, DatabaseRole, Place, Plan, PlanDatabase, PlanStep, StepAction,
 };
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use cutover_proto::step::SecretRef;
@@ -137,10 +137,14 @@ impl Worker {
             DatabaseAction::Backup => self.back_up(job, database).await,
             DatabaseAction::Migrate { role } => self.migrate(job, database, *role).await,
             DatabaseAction::Copy { serving } => self.copy(job, database, *serving).await,
-            DatabaseAction::CaptureManifest => self.capture_manifest(job, database).await,
-            DatabaseAction::BringDelta { fenced } => self.bring_delta(job, database, *fenced).await,
+            DatabaseAction::CaptureManifest => tried(job, self.capture_manifest(job, database).await),
+            DatabaseAction::BringDelta { fenced } => {
+                tried(job, self.bring_delta(job, database, *fenced).await)
+            }
             DatabaseAction::Compare { migrated: false } => self.compare(job, database).await,
-            DatabaseAction::Compare { migrated: true } => self.compare_migrated(job, database).await,
+            DatabaseAction::Compare { migrated: true } => {
+                tried(job, self.compare_migrated(job, database).await)
+            }
             DatabaseAction::Repair {
                 role,
                 checks,
@@ -177,6 +181,21 @@ impl Worker {
             | DatabaseAction::Synchronise { .. }
             | DatabaseAction::DropScratch => Ok(Receipt::new().with("undo", "nothing to undo")),
         }
+    }
+}
+
+/// A rehearsal tries the way `delta` also for a plan that takes another: what fails of it is told, and fails nothing else.
+fn tried(job: &Job, outcome: StepOutcome) -> StepOutcome {
+    let takes_another = job
+        .plan
+        .data
+        .as_ref()
+        .is_some_and(|data| data.mode != DataMode::Delta);
+    match outcome {
+        Err(error) if job.plan.rehearses.is_some() && takes_another && error.code != ErrorCode::Cancelled => {
+            Ok(Receipt::new().with(rehearsal::UNAVAILABLE, error))
+        }
+        outcome => outcome,
     }
 }
 

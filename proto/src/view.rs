@@ -217,9 +217,9 @@ pub struct RehearsalView {
     /// An operator broke it off before anything failed: it says nothing about the plan.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub broken_off: bool,
-    /// Rows that a staging which was migrated first would not take: a run with the mode `delta` would be held by them.
+    /// Why a run with the mode `delta` would be held: rows that the migrated staging refuses, or a way that is not possible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_rows: Option<String>,
+    pub delta_held: Option<String>,
     /// Every step that ended well and how long it took.
     pub steps: Vec<RehearsedStep>,
     /// Predicted downtime of every mode; empty when it failed.

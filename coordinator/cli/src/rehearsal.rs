@@ -30,7 +30,7 @@ pub(crate) fn render(view: &RehearsalView, style: Style) -> String {
         write!(text, "{}", wrap(&line, style.width, "", "  ")).ok();
         return text;
     }
-    if let Some(rows) = &view.refused_rows {
+    if let Some(rows) = &view.delta_held {
         let line = format!("The way `delta` would be held: {rows}");
         writeln!(text, "{}", wrap(&line, style.width, "", "  ")).ok();
     }
@@ -77,7 +77,7 @@ mod tests {
             at: "2026-01-01T00:00:00Z".into(),
             failed: None,
             broken_off: false,
-            refused_rows: None,
+            delta_held: None,
             steps: vec![RehearsedStep {
                 id: "rehearse.copy@carbon".parse().unwrap(),
                 kind: "copy-database".into(),

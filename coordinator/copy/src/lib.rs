@@ -18,6 +18,7 @@ mod workers;
 
 pub use compare::{Comparison, TableComparison, TableSum};
 pub use error::CopyError;
+pub use narrow::may_be_secret;
 pub use options::{CopyOptions, CopyReport, CopyWay, JOURNAL};
 pub use progress::{CopyProgress, NoProgress, Overall};
 pub use way::{WayFacts, choose_way};

@@ -5,6 +5,8 @@
 
 mod report;
 
+pub use self::report::may_be_secret;
+
 use std::collections::BTreeMap;
 
 use crate::CopyError;

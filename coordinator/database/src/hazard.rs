@@ -71,6 +71,19 @@ async fn losses(
     statement: &Statement,
     hazards: &mut Vec<Hazard>,
 ) -> Result<(), DatabaseError> {
+    if statement.destroys_all() {
+        let tables = checker.tables();
+        hazards.push(hazard(
+            statement,
+            "*",
+            Harm::LosesRows { rows: tables },
+            format!(
+                "statement {} drops a whole database or schema",
+                statement.index + 1
+            ),
+            "check that it is the right script for this database; leave this statement out by an override",
+        ));
+    }
     for name in statement.destroys() {
         let Some(table) = here(checker, &name) else {
             continue;

@@ -63,6 +63,9 @@ pub struct DeltaReport {
     pub changes: u64,
     /// Changes that staging did not take; [`dead_letters`] shows them.
     pub dead_letters: u64,
+    /// Rows that the migration made different in columns that stayed, by table; looked for while production serves, when
+    /// nothing was refused.
+    pub differences: Vec<String>,
     /// Rows that the fix-ups changed.
     pub fixed_rows: u64,
     /// Counters that were moved on.
@@ -114,11 +117,16 @@ impl Run<'_> {
         self.progress.total(tables.len() as u64, size);
         let mut report = DeltaReport::default();
         let mut deltas = BTreeMap::new();
+        let label = self.staging.to_string();
+        let mut landings = Vec::new();
         for table in &tables {
+            // Every table is looked for, so that one without changes is not missed at the end.
+            let landing = Landing::find(engine, table, &migrated, self.mapping, &label)?;
             let found = self.difference(&mut here, &mut there, dialect, table).await?;
-            if let Some(delta) = self.land(found, table, &migrated, &mut report)? {
+            if let Some(delta) = land(found, landing.clone(), &mut report) {
                 deltas.insert(delta.landing.staging.label.clone(), delta);
             }
+            landings.extend(landing);
         }
         self.refuse_triggers(&mut there, &deltas).await?;
         let stuck = self.apply(&mut here, &mut there, dialect, deltas).await?;
@@ -128,6 +136,9 @@ impl Run<'_> {
             own.into_iter().for_each(|table| table.dead_letters += 1);
         }
         report.dead_letters = stuck.len() as u64;
+        if !self.options.fenced && stuck.is_empty() {
+            report.differences = self.converted(&mut there, dialect, &landings).await?;
+        }
         report.fixed_rows = self.fix(&mut there).await?;
         report.counters = self.counters(&mut there).await?;
         report.millis = millis(started);
@@ -230,29 +241,34 @@ impl Run<'_> {
         Ok((delta, deletes, stores))
     }
 
-    fn land(
+    /// Rows that the migration itself made different in the columns that stayed: what the copy held, with what was
+    /// brought in since, against what staging holds. The comparison behind the fence would find them too late.
+    async fn converted(
         &self,
-        (mut delta, deletes, stores): (TableDelta, Spool<Difference>, Spool<Difference>),
-        table: &Table,
-        migrated: &[Table],
-        report: &mut DeltaReport,
-    ) -> Result<Option<Delta>, DeltaError> {
-        let changes = delta.inserted + delta.updated + delta.deleted;
-        if deletes.len + stores.len == 0 {
-            return Ok(None);
+        there: &mut Session,
+        dialect: Dialect,
+        landings: &[Landing],
+    ) -> Result<Vec<String>, DeltaError> {
+        let mut found = Vec::new();
+        for landing in landings.iter().filter(|landing| landing.is_whole()) {
+            let name = &landing.production.label;
+            let Some(known) = self.manifest.tables().get(name) else {
+                continue;
+            };
+            let applied = own_tables::applied(there, self.staging.engine, self.manifest.id(), name).await?;
+            let before = stream::iter(overlay(self.manifest.rows(known)?, applied));
+            let after = dialect.entries(there, &landing.staging, Layout::Whole, &Selection::All);
+            let mut rows = 0_u64;
+            merge::differences(before, after, |_| {
+                rows += 1;
+                Ok(())
+            })
+            .await?;
+            if rows > 0 {
+                found.push(format!("{rows} rows of `{name}`"));
+            }
         }
-        let label = self.staging.to_string();
-        let landing = Landing::find(self.staging.engine, table, migrated, self.mapping, &label)?;
-        if landing.is_none() {
-            delta.left_behind = changes;
-        }
-        report.changes += changes;
-        report.tables.push(delta);
-        Ok(landing.map(|landing| Delta {
-            landing,
-            deletes,
-            stores,
-        }))
+        Ok(found)
     }
 
     async fn refuse_triggers(
@@ -375,11 +391,34 @@ impl Run<'_> {
         match self.staging.engine {
             Engine::MySql => {
                 let mut writer = MySqlWriter::open(self.staging).await?;
-                mysql::finish::auto_increments(&mut here, there, &mut writer, self.options).await
+                let moved =
+                    mysql::finish::auto_increments(&mut here, there, &mut writer, self.options).await?;
+                Ok(moved + mysql::finish::sequences(&mut here, there, &mut writer).await?)
             }
             Engine::Postgres => postgres::finish::advance(&mut here, there).await,
         }
     }
+}
+
+fn land(
+    (mut delta, deletes, stores): (TableDelta, Spool<Difference>, Spool<Difference>),
+    landing: Option<Landing>,
+    report: &mut DeltaReport,
+) -> Option<Delta> {
+    let changes = delta.inserted + delta.updated + delta.deleted;
+    if deletes.len + stores.len == 0 {
+        return None;
+    }
+    if landing.is_none() {
+        delta.left_behind = changes;
+    }
+    report.changes += changes;
+    report.tables.push(delta);
+    landing.map(|landing| Delta {
+        landing,
+        deletes,
+        stores,
+    })
 }
 
 fn alike(known: &ManifestTable, table: &Table) -> bool {

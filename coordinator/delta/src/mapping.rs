@@ -48,6 +48,8 @@ pub struct FixUps {
     pub name: &'static str,
     /// Where rows lie.
     pub mapping: Mapping,
+    /// Old tables, in upper case, from whose rows the migration computes what the statements compute anew.
+    pub computes: BTreeSet<String>,
     /// Statements, each without effect when it is run again.
     pub statements: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl FixUps {
         FixUps {
             name: "",
             mapping: Mapping::default(),
+            computes: BTreeSet::new(),
             statements: Vec::new(),
         }
     }
@@ -106,6 +109,7 @@ fn carbon_4_2_user_store(engine: Engine) -> Result<FixUps, DeltaError> {
             derived_columns: [column.to_owned()].into(),
             ..Mapping::default()
         },
+        computes: ["UM_TENANT", "UM_ROLE_PERMISSION"].map(str::to_owned).into(),
         statements: script
             .statements
             .into_iter()

@@ -41,8 +41,9 @@ pub(crate) async fn compare(
     options: &SyncOptions,
 ) -> Result<MigratedComparison, DeltaError> {
     let started = Instant::now();
-    let (mut here, dialect, tables) = sync::frozen(production, options).await?;
-    let (mut there, _, migrated) = sync::frozen(staging, options).await?;
+    let dialect = sync::common_dialect(production, staging).await?;
+    let (mut here, tables) = sync::frozen_as(production, dialect, options).await?;
+    let (mut there, migrated) = sync::frozen_as(staging, dialect, options).await?;
     let mut found = MigratedComparison::default();
     let label = staging.to_string();
     for table in &tables {
@@ -88,7 +89,8 @@ async fn differing(
     let after = dialect.entries(here, old, Layout::Whole, &Selection::All);
     merge::differences(before, after, |found| {
         count += 1;
-        if named.len() < NAMED {
+        // Whole numbers name a row to people; what else is in a key may be a secret.
+        if named.len() < NAMED && (old.integer_key() || old.keyless()) {
             let key: Vec<String> = found
                 .key
                 .iter()
@@ -105,12 +107,17 @@ async fn differing(
         Ok(())
     })
     .await?;
-    let more = if count > NAMED as u64 { ", and more" } else { "" };
-    Ok(format!(
-        "table `{}`: {} rows in production, {} in staging, {count} differ: {}{more}",
+    let mut text = format!(
+        "table `{}`: {} rows in production, {} in staging, {count} differ",
         old.label,
         rows(ours),
-        rows(theirs),
-        named.join(", ")
-    ))
+        rows(theirs)
+    );
+    if !named.is_empty() {
+        text.push_str(&format!(": {}", named.join(", ")));
+        if count > named.len() as u64 {
+            text.push_str(", and more");
+        }
+    }
+    Ok(text)
 }

@@ -305,27 +305,57 @@ pub(crate) async fn frozen(
     target: &Target,
     options: &SyncOptions,
 ) -> Result<(Session, Dialect, Vec<Table>), DeltaError> {
+    let dialect = common_dialect(target, target).await?;
+    let (session, tables) = frozen_as(target, dialect, options).await?;
+    Ok((session, dialect, tables))
+}
+
+/// How rows are hashed on both servers alike.
+pub(crate) async fn common_dialect(one: &Target, other: &Target) -> Result<Dialect, DeltaError> {
+    let (mut here, mut there) = futures::try_join!(Session::open(one), Session::open(other))?;
+    match one.engine {
+        Engine::MySql => {
+            let (ours, theirs) = futures::try_join!(
+                mysql::catalog::server(&mut here),
+                mysql::catalog::server(&mut there)
+            )?;
+            Ok(Dialect::MySql {
+                crc32c: ours.crc32c && theirs.crc32c,
+            })
+        }
+        Engine::Postgres => {
+            let (ours, theirs) = futures::try_join!(
+                postgres::catalog::major(&mut here),
+                postgres::catalog::major(&mut there)
+            )?;
+            Ok(Dialect::Postgres(Method::choose(ours, theirs)))
+        }
+    }
+}
+
+/// A session that sees one state of a database, and its tables as this dialect hashes them.
+pub(crate) async fn frozen_as(
+    target: &Target,
+    dialect: Dialect,
+    options: &SyncOptions,
+) -> Result<(Session, Vec<Table>), DeltaError> {
     let mut control = Session::open(target).await?;
     let mut session = Session::open(target).await?;
     let what = "taking a snapshot";
-    match target.engine {
-        Engine::MySql => {
+    let tables = match dialect {
+        Dialect::MySql { crc32c } => {
             session
                 .run(what, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
                 .await?;
             let server = mysql::catalog::server(&mut control).await?;
-            let crc32c = server.crc32c;
-            let tables = mysql::catalog::tables(&mut control, server, crc32c, options).await?;
-            Ok((session, Dialect::MySql { crc32c }, tables))
+            mysql::catalog::tables(&mut control, server, crc32c, options).await?
         }
-        Engine::Postgres => {
+        Dialect::Postgres(method) => {
             session
                 .run(what, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 .await?;
-            let major = postgres::catalog::major(&mut session).await?;
-            let method = Method::choose(major, major);
-            let tables = postgres::catalog::tables(&mut session, method, options).await?;
-            Ok((session, Dialect::Postgres(method), tables))
+            postgres::catalog::tables(&mut session, method, options).await?
         }
-    }
+    };
+    Ok((session, tables))
 }

@@ -16,13 +16,30 @@ pub struct TableName {
 }
 
 impl Statement {
-    /// Tables whose rows are gone afterwards: dropped, or emptied by `TRUNCATE`.
+    /// Whether it drops a whole database or schema.
+    #[must_use]
+    pub fn destroys_all(&self) -> bool {
+        let code = self.code();
+        let first = code.first();
+        code.is(first, "DROP") && code.is_any(first + 1, &["DATABASE", "SCHEMA"])
+    }
+
+    /// Tables whose rows are gone afterwards: dropped, replaced by new ones, or emptied by `TRUNCATE` or by a `DELETE` of
+    /// all rows.
     #[must_use]
     pub fn destroys(&self) -> Vec<TableName> {
         let code = self.code();
         let first = code.first();
         if code.starts(first, &["DROP", "TABLE"]) {
             list(code, first + 2)
+        } else if code.starts(first, &["CREATE", "OR", "REPLACE", "TABLE"]) {
+            one(code, first + 4).map(|(name, _)| name).into_iter().collect()
+        } else if code.starts(first, &["DELETE", "FROM"]) && code.find(first, &["WHERE"]).is_none() {
+            let only = usize::from(code.is(first + 2, "ONLY"));
+            one(code, first + 2 + only)
+                .map(|(name, _)| name)
+                .into_iter()
+                .collect()
         } else if code.is(first, "TRUNCATE") {
             list(
                 code,
@@ -126,8 +143,20 @@ mod tests {
 
     #[test]
     fn statement_when_it_destroys_then_every_table_is_named() {
-        let sql = "DROP TABLE IF EXISTS a, db.`b` CASCADE; TRUNCATE TABLE c; TRUNCATE d; DROP VIEW v; DELETE FROM e";
-        assert_eq!(names(sql, crate::Statement::destroys), "a db.b! c d");
+        let sql = "DROP TABLE IF EXISTS a, db.`b` CASCADE; TRUNCATE TABLE c; TRUNCATE d; DROP VIEW v; DELETE FROM e; \
+                   DELETE FROM f WHERE i = 1; CREATE OR REPLACE TABLE g (i INT); CREATE OR REPLACE VIEW h AS SELECT 1";
+        assert_eq!(names(sql, crate::Statement::destroys), "a db.b! c d e g");
+        let all = split(
+            "DROP DATABASE x; DROP SCHEMA y CASCADE; DROP TABLE z",
+            Dialect::Postgres,
+        )
+        .unwrap();
+        let all: Vec<bool> = all
+            .statements
+            .iter()
+            .map(crate::Statement::destroys_all)
+            .collect();
+        assert_eq!(all, [true, true, false]);
     }
 
     #[test]

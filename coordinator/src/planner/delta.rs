@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use cutover_database::Engine;
 use cutover_delta::delta_allowed;
 use cutover_proto::plan::{DeltaWay, PlanDatabase, PlanScript};
-use cutover_sqlscript::StatementKind;
+use cutover_sqlscript::{Dialect, Statement, StatementKind};
 
-use super::{DatabaseProbe, Inputs, KnownScript, scripts};
+use super::{DatabaseProbe, Inputs, overrides, scripts};
 use crate::guide::Role;
 
 /// How rows get into the migrated staging of a database.
@@ -23,16 +24,20 @@ pub(super) fn way(
     if database.scripts.is_empty() {
         return Err("no script runs on it: staging is kept equal to production instead".to_owned());
     }
-    let mut known = BTreeSet::new();
+    let engine = if database.engine == "postgres" {
+        Engine::Postgres
+    } else {
+        Engine::MySql
+    };
+    let mut known = None;
     for script in &database.scripts {
-        known.extend(of_script(inputs, probe, roles, script)?);
+        let found = of_script(inputs, probe, roles, script, engine)?;
+        if found.is_some() && known.is_some() {
+            return Err("several of its scripts are the migration of an upgrade path".to_owned());
+        }
+        known = known.or(found);
     }
-    match known.len() {
-        0 | 1 => Ok(DeltaWay {
-            fix_ups: known.into_iter().next(),
-        }),
-        _ => Err("its scripts are of several upgrade paths at once".to_owned()),
-    }
+    Ok(DeltaWay { fix_ups: known })
 }
 
 /// The fix-ups that a script needs; none where it changes no rows.
@@ -41,44 +46,51 @@ fn of_script(
     probe: &DatabaseProbe,
     roles: &BTreeSet<Role>,
     script: &PlanScript,
+    engine: Engine,
 ) -> Result<Option<String>, String> {
     let name = &script.blob.name;
     let known = inputs
         .scripts
         .get(name)
-        .ok_or_else(|| format!("`{name}` is not here"))?;
-    let fix_ups = inputs
+        .filter(|known| !known.parsed.is_empty())
+        .ok_or_else(|| format!("`{name}` can't be read"))?;
+    let path = inputs
         .guide
         .scripts
         .iter()
         .filter(|of_guide| roles.contains(&of_guide.role) && scripts::migrates(known, of_guide))
         .find_map(|of_guide| of_guide.fix_ups.clone());
-    if fix_ups.is_some() {
-        return match overridden(known, script) {
-            Some(statement) => Err(format!(
-                "statement {statement} of `{name}` is overridden and changes rows, so that the fix-ups which follow the \
-                 rows are not known to fit"
-            )),
-            None => Ok(fix_ups),
-        };
+    let following = match &path {
+        None => None,
+        Some(path) => cutover_delta::fix_ups(path, engine).map_err(|error| error.to_string())?,
+    };
+    let runs = overrides::as_it_runs(&known.parsed, script, dialect_of(engine));
+    let changes_rows = |statement: &Statement| statement.kind == StatementKind::Dml;
+    let left_out = known.parsed.iter().filter(|statement| {
+        let number = u32::try_from(statement.index + 1).unwrap_or(u32::MAX);
+        script
+            .overrides
+            .iter()
+            .any(|decision| decision.statement == number)
+    });
+    if let Some(statement) = left_out
+        .filter(|statement| path.is_some() && changes_rows(statement))
+        .next()
+    {
+        return Err(format!(
+            "statement {} of `{name}` is overridden and changes rows, so that the fix-ups which follow the rows are not \
+             known to fit",
+            statement.index + 1
+        ));
     }
-    match delta_allowed(&known.parsed, &probe.tables) {
-        Ok(()) if !known.parsed.is_empty() => Ok(None),
-        Ok(()) => Err(format!("`{name}` can't be read")),
-        Err(reason) => Err(format!("`{name}`: {reason}")),
-    }
+    delta_allowed(&runs, &probe.tables, following.as_ref())
+        .map(|()| path)
+        .map_err(|reason| format!("`{name}`: {reason}"))
 }
 
-/// The first overridden statement that changes rows.
-fn overridden(known: &KnownScript, script: &PlanScript) -> Option<u32> {
-    let changes_rows = |number: &u32| {
-        let index = usize::try_from(*number).ok().and_then(|n| n.checked_sub(1));
-        let statement = index.and_then(|index| known.parsed.get(index));
-        statement.is_none_or(|statement| statement.kind == StatementKind::Dml)
-    };
-    script
-        .overrides
-        .iter()
-        .map(|decision| decision.statement)
-        .find(changes_rows)
+fn dialect_of(engine: Engine) -> Dialect {
+    match engine {
+        Engine::MySql => Dialect::MySql,
+        Engine::Postgres => Dialect::Postgres,
+    }
 }

@@ -34,15 +34,7 @@ pub fn choose(
     let (mode, why) = match inputs.upgrade.downtime.mode {
         Some(mode) => (mode, "the upgrade file names it".to_owned()),
         None if rehearsal.is_none() => (DataMode::StopCopy, unrehearsed(inputs)),
-        None => {
-            // Rows that come after a migration are for guides whose page asks for it; elsewhere the file must name it.
-            let offered: Vec<ModeForecast> = forecasts
-                .iter()
-                .filter(|forecast| inputs.guide.delta || forecast.mode != DataMode::Delta)
-                .cloned()
-                .collect();
-            fitting(budget, &offered)
-        }
+        None => fitting(budget, &forecasts),
     };
     let mut findings = over_budget(inputs, mode, budget, &forecasts);
     if mode == DataMode::Delta && !possible {

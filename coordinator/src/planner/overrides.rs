@@ -1,8 +1,8 @@
 //! Overrides of the upgrade file, bound to the statements of the scripts that run.
 
-use cutover_proto::plan::PlanDatabase;
+use cutover_proto::plan::{OverrideAction, PlanDatabase, PlanScript};
 use cutover_proto::view::Finding;
-use cutover_sqlscript::Dialect;
+use cutover_sqlscript::{Dialect, Statement};
 
 use super::{Inputs, error};
 use crate::model::upgrade::UpgradeDatabase;
@@ -96,5 +96,66 @@ fn mismatch(inputs: &Inputs<'_>, wanted: &SiteOverride, place: &str) -> Option<F
             remedy,
         )),
         Some(_) => None,
+    }
+}
+
+/// The statements that will run: without those that an override leaves out, and with what runs in their place.
+pub(crate) fn as_it_runs(statements: &[Statement], planned: &PlanScript, dialect: Dialect) -> Vec<Statement> {
+    let replaced = |statement: &Statement| -> Vec<Statement> {
+        let number = u32::try_from(statement.index + 1).unwrap_or(u32::MAX);
+        let decision = planned.overrides.iter().find(|o| o.statement == number);
+        match decision.map(|decision| (decision.action, decision.with.as_deref())) {
+            None => vec![statement.clone()],
+            Some((OverrideAction::Skip | OverrideAction::DoneByHand, _)) => Vec::new(),
+            Some((OverrideAction::Replace, with)) => {
+                let with = cutover_sqlscript::split(with.unwrap_or_default(), dialect);
+                let others = with.map(|script| script.statements).unwrap_or_default();
+                let placed = others.into_iter().map(|mut other| {
+                    (other.index, other.line) = (statement.index, statement.line);
+                    other
+                });
+                placed.collect()
+            }
+        }
+    };
+    statements.iter().flat_map(replaced).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cutover_proto::ids::Sha256Hex;
+    use cutover_proto::plan::StatementOverride;
+    use cutover_proto::step::BlobRef;
+
+    use super::*;
+
+    #[test]
+    fn statement_when_overridden_then_what_runs_in_its_place_is_looked_at() {
+        let script =
+            cutover_sqlscript::split("DROP TABLE A;\nDROP TABLE B;\nSELECT 1;", Dialect::MySql).unwrap();
+        let order = |statement, action, with: Option<&str>| StatementOverride {
+            statement,
+            sha256: Sha256Hex::of(b""),
+            action,
+            with: with.map(str::to_owned),
+            reason: String::new(),
+        };
+        let planned = PlanScript {
+            blob: BlobRef {
+                name: "m.sql".into(),
+                sha256: Sha256Hex::of(b""),
+                size: 0,
+            },
+            statements: 3,
+            bundled: false,
+            overrides: vec![
+                order(1, OverrideAction::Skip, None),
+                order(2, OverrideAction::Replace, Some("TRUNCATE TABLE C")),
+            ],
+        };
+        let left = as_it_runs(&script.statements, &planned, Dialect::MySql);
+        let told: Vec<(usize, usize, &str)> =
+            left.iter().map(|s| (s.index, s.line, s.text.as_str())).collect();
+        assert_eq!(told, [(1, 2, "TRUNCATE TABLE C"), (2, 3, "SELECT 1")]);
     }
 }

@@ -236,8 +236,8 @@ impl OperatorService for Operators {
         &self,
         request: Request<pb::ListDeadLettersRequest>,
     ) -> Result<Response<pb::Document>, Status> {
-        let (_, request) = as_operator!(request);
-        reply(self.0.list_dead_letters(&request.run).await)
+        let (operator, request) = as_operator!(request);
+        reply(self.0.list_dead_letters(&request.run, &operator).await)
     }
 
     async fn resolve_statement(

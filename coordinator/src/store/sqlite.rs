@@ -178,8 +178,8 @@ impl Store for SqliteStore {
         self.select_rehearsal_of(run).boxed()
     }
 
-    fn last_rehearsal<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Option<RehearsalView>>> {
-        self.select_rehearsal(upgrade).boxed()
+    fn rehearsals<'a>(&'a self, upgrade: &'a str) -> BoxFuture<'a, StoreResult<Vec<RehearsalView>>> {
+        self.select_rehearsals(upgrade).boxed()
     }
 
     fn enrol<'a>(

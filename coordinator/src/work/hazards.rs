@@ -2,13 +2,14 @@
 //! one for an empty database, and rarely for one that is in use.
 
 use cutover_database::{Harm, Hazard, hazards};
-use cutover_proto::plan::{DatabaseRole, OverrideAction, PlanDatabase, PlanScript};
+use cutover_proto::plan::{DatabaseRole, PlanDatabase};
 use cutover_proto::report::{ErrorCode, StepError};
 use cutover_proto::view::{Finding, Severity};
-use cutover_sqlscript::{Script, Statement};
+use cutover_sqlscript::Script;
 
 use super::{Worker, failed, target_of};
 use crate::planner::finding;
+use crate::planner::overrides::as_it_runs;
 
 /// Rows that would be lost though nobody said that they may, and what an operator should know besides.
 #[derive(Debug, Default)]
@@ -18,13 +19,20 @@ pub(super) struct Found {
 }
 
 impl Worker {
-    pub(super) async fn look_for_hazards(&self, database: &PlanDatabase) -> Result<Found, StepError> {
+    async fn look_for_hazards(
+        &self,
+        database: &PlanDatabase,
+        role: DatabaseRole,
+    ) -> Result<Found, StepError> {
+        let target = target_of(database, role)?;
         let mut found = Found::default();
         for planned in &database.scripts {
             let script = self.script(database, planned).await?;
-            let script = as_it_runs(script, planned);
-            let production = target_of(database, DatabaseRole::Production)?;
-            for hazard in hazards(&production, &script).await.map_err(|e| failed(&e))? {
+            let script = Script {
+                statements: as_it_runs(&script.statements, planned, script.dialect),
+                ..script
+            };
+            for hazard in hazards(&target, &script).await.map_err(|e| failed(&e))? {
                 let text = format!("`{}`, line {}: {}", planned.blob.name, hazard.line, hazard.text);
                 if is_loss(&hazard, &database.may_lose) {
                     found.losses.push(text);
@@ -39,7 +47,7 @@ impl Worker {
     /// The same for a plan that is being made.
     pub async fn hazards(&self, database: &PlanDatabase) -> Vec<Finding> {
         let place = format!("database `{}`", database.name);
-        let found = match self.look_for_hazards(database).await {
+        let found = match self.look_for_hazards(database, DatabaseRole::Production).await {
             Ok(found) => found,
             Err(error) => {
                 let text = format!("{}: {}", error.what, error.why);
@@ -64,9 +72,14 @@ impl Worker {
         losses.into_iter().chain(warnings).collect()
     }
 
-    /// Refused once more right before anything is changed: rows may have come since the plan was made.
-    pub(super) async fn ensure_nothing_is_lost(&self, database: &PlanDatabase) -> Result<(), StepError> {
-        let found = self.look_for_hazards(database).await?;
+    /// Refused once more before anything is changed, and right before a script runs: rows may have come since the plan was
+    /// made.
+    pub(super) async fn ensure_nothing_is_lost(
+        &self,
+        database: &PlanDatabase,
+        role: DatabaseRole,
+    ) -> Result<(), StepError> {
+        let found = self.look_for_hazards(database, role).await?;
         if found.losses.is_empty() {
             return Ok(());
         }
@@ -89,68 +102,9 @@ fn is_loss(hazard: &Hazard, may_lose: &[String]) -> bool {
     matches!(hazard.harm, Harm::LosesRows { .. }) && !allowed
 }
 
-/// The statements that will run: without those that an override leaves out, and with what runs in their place.
-fn as_it_runs(mut script: Script, planned: &PlanScript) -> Script {
-    let dialect = script.dialect;
-    let replaced = |statement: Statement| -> Vec<Statement> {
-        let number = u32::try_from(statement.index + 1).unwrap_or(u32::MAX);
-        let decision = planned.overrides.iter().find(|o| o.statement == number);
-        match decision.map(|decision| (decision.action, decision.with.as_deref())) {
-            None => vec![statement],
-            Some((OverrideAction::Skip | OverrideAction::DoneByHand, _)) => Vec::new(),
-            Some((OverrideAction::Replace, with)) => {
-                let with = cutover_sqlscript::split(with.unwrap_or_default(), dialect);
-                let others = with.map(|script| script.statements).unwrap_or_default();
-                let placed = others.into_iter().map(|mut other| {
-                    (other.index, other.line) = (statement.index, statement.line);
-                    other
-                });
-                placed.collect()
-            }
-        }
-    };
-    script.statements = script.statements.into_iter().flat_map(replaced).collect();
-    script
-}
-
 #[cfg(test)]
 mod tests {
-    use cutover_proto::ids::Sha256Hex;
-    use cutover_proto::plan::StatementOverride;
-    use cutover_proto::step::BlobRef;
-    use cutover_sqlscript::Dialect;
-
     use super::*;
-
-    #[test]
-    fn statement_when_overridden_then_what_runs_in_its_place_is_looked_at() {
-        let script =
-            cutover_sqlscript::split("DROP TABLE A;\nDROP TABLE B;\nSELECT 1;", Dialect::MySql).unwrap();
-        let order = |statement, action, with: Option<&str>| StatementOverride {
-            statement,
-            sha256: Sha256Hex::of(b""),
-            action,
-            with: with.map(str::to_owned),
-            reason: String::new(),
-        };
-        let planned = PlanScript {
-            blob: BlobRef {
-                name: "m.sql".into(),
-                sha256: Sha256Hex::of(b""),
-                size: 0,
-            },
-            statements: 3,
-            bundled: false,
-            overrides: vec![
-                order(1, OverrideAction::Skip, None),
-                order(2, OverrideAction::Replace, Some("TRUNCATE TABLE C")),
-            ],
-        };
-        let left = as_it_runs(script, &planned).statements;
-        let told: Vec<(usize, usize, &str)> =
-            left.iter().map(|s| (s.index, s.line, s.text.as_str())).collect();
-        assert_eq!(told, [(1, 2, "TRUNCATE TABLE C"), (2, 3, "SELECT 1")]);
-    }
 
     #[test]
     fn loss_when_the_table_may_lose_its_rows_then_none() {

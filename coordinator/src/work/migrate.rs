@@ -31,6 +31,9 @@ impl Worker {
         same_identity(&facts(&target).await.map_err(|e| failed(&e))?, planned, role)?;
         self.ensure_alone(job, &target, role).await?;
         let renewed = self.bind_backup(job, database, role, &target).await?;
+        if !journal_begun(&target).await.map_err(|e| failed(&e))? {
+            self.ensure_nothing_is_lost(database, role).await?;
+        }
         let mut receipt = Receipt::new()
             .with("database", &target)
             .with("role", role)

@@ -143,9 +143,9 @@ impl Worker {
     pub(super) async fn record_rehearsal(&self, job: &Job) -> StepOutcome {
         let original = self.rehearsed(job).await?;
         let log = self.store.events(job.run).await.map_err(|e| store_failed(&e))?;
-        let refused_rows = refused_rows(&log);
+        let delta_held = delta_held(&log);
         let mut steps = durations(&job.plan, &log);
-        if refused_rows.is_some() {
+        if delta_held.is_some() {
             // Nothing is predicted of a way that does not work.
             steps.retain(|step| step.kind != "bring-delta");
         }
@@ -170,7 +170,7 @@ impl Worker {
             at: log.last().map(|record| record.at.to_string()).unwrap_or_default(),
             failed,
             broken_off,
-            refused_rows,
+            delta_held,
             steps,
             forecasts,
             kept: kept(&job.plan),
@@ -201,13 +201,24 @@ impl Worker {
     }
 }
 
-/// What the migrated scratch did not take.
-fn refused_rows(log: &[EventRecord]) -> Option<String> {
+/// Evidence of a step of the way `delta` that failed in the rehearsal of a plan that takes another way.
+pub(super) const UNAVAILABLE: &str = "delta_unavailable";
+
+/// What would hold a run that migrates first: rows that the migrated scratch did not take or that the migration made
+/// different, and steps that could not be done.
+fn delta_held(log: &[EventRecord]) -> Option<String> {
     let told = log.iter().filter_map(|record| {
         let Event::StepSucceeded { step, receipt, .. } = &record.event else {
             return None;
         };
-        let rows: u64 = receipt.evidence.get("dead_letters")?.parse().ok()?;
+        let text = |name: &str| receipt.evidence.get(name).filter(|text| !text.is_empty());
+        if let Some(why) = text(UNAVAILABLE) {
+            return Some(format!("{step}: {why}"));
+        }
+        if let Some(tables) = text("converted") {
+            return Some(format!("{step}: the migration makes {tables} different"));
+        }
+        let rows: u64 = text("dead_letters")?.parse().ok()?;
         let tables = receipt
             .evidence
             .iter()

@@ -21,7 +21,8 @@ impl Worker {
         )?;
         same_identity(&staging, &database.staging_identity, DatabaseRole::Staging)?;
         compatible_or_refused(database, &production, &staging)?;
-        self.ensure_nothing_is_lost(database).await?;
+        self.ensure_nothing_is_lost(database, DatabaseRole::Production)
+            .await?;
         Ok(Receipt::new()
             .with(
                 "server",

@@ -77,7 +77,18 @@ fn version(text: &'static str) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
     move |_| text.as_bytes().to_vec()
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
+    Case {
+        what: "a script that empties a table in use",
+        spoil: |fleet, spoiled| {
+            let own = "\nDELETE FROM REG_LOG;\n";
+            spoiled.change(fleet.desk().join("migration.sql"), move |mut text| {
+                text.extend_from_slice(own.as_bytes());
+                text
+            })
+        },
+        says: &["script-loses-rows", "REG_LOG", "may_lose"],
+    },
     Case {
         what: "the guide of another product",
         spoil: |fleet, _| {

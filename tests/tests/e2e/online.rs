@@ -225,11 +225,17 @@ fn row_that_the_migrated_staging_refuses_holds_the_run_and_is_shown_until_it_goe
     approved(&mut fleet, &run)?;
     let held = fleet.settle(&run, LIMIT)?;
     ensure!(held.state == RunStateView::Held, "{:?}", held.state);
-    let step = held.step("data.delta@carbon")?;
+    let step = held.step("quiesce.delta@carbon")?;
     let error = step.error.as_ref().context("an error")?.to_string();
     ensure!(
-        step.state == StepStateView::Failed && error.contains("NOT_LATE") && error.contains("1000000"),
+        step.state == StepStateView::Failed
+            && error.contains("1 of `HAMMER_PARENT`")
+            && !error.contains("1000000"),
         "{error}"
+    );
+    ensure!(
+        fleet.hosts.iter().all(|host| host.old.is_serving()),
+        "a server was stopped for what was known to fail"
     );
     fleet.cli.run(&["dead-letters", &run])?.expect(1)?.says(&[
         "HAMMER_PARENT (1000000)",

@@ -17,7 +17,7 @@ fn rehearsal(failed: Option<&str>) -> RehearsalView {
         at: "2026-01-01T00:00:00Z".into(),
         failed: failed.map(str::to_owned),
         broken_off: false,
-        refused_rows: None,
+        delta_held: None,
         steps: Vec::new(),
         forecasts: vec![ModeForecast {
             mode: DataMode::Sync,

@@ -32,6 +32,8 @@ pub(crate) struct Table {
     /// Estimated bytes.
     pub(crate) size: u64,
     pub(crate) next_auto_increment: Option<u64>,
+    /// No column of the primary key is generated.
+    pub(crate) key_is_plain: bool,
     /// Columns that hold data of their own; generated ones do not.
     pub(crate) columns: Vec<Column>,
     /// Table, columns and keys as they are shown to others.
@@ -103,6 +105,9 @@ pub(crate) async fn tables(
                     partitioned: text(&row, 4).contains("partitioned"),
                     next_auto_increment: row.get(5).and_then(Option::as_ref).map(|_| number(&row, 5)),
                     row_format: text(&row, 6),
+                    key_is_plain: all
+                        .iter()
+                        .all(|(column, generated)| !column.primary || !generated),
                     columns: all
                         .into_iter()
                         .filter_map(|(column, generated)| (!generated).then_some(column))

@@ -14,6 +14,13 @@ use crate::CopyError;
 /// Values above this travel in pieces of this.
 pub(crate) const LARGE: u64 = 8 << 20;
 
+const INTEGERS: [&str; 5] = ["tinyint", "smallint", "mediumint", "int", "bigint"];
+
+/// Bytes of a piece: the server reads the whole value for each, so that a very large one has larger pieces.
+fn piece_of(length: u64) -> u64 {
+    LARGE.max(length / 16)
+}
+
 /// How rows with large values of a table are found again.
 #[derive(Debug)]
 pub(crate) struct Large<'a> {
@@ -52,12 +59,9 @@ impl<'a> Large<'a> {
         let numbers = key
             .iter()
             .filter_map(|index| table.columns.get(*index))
-            .all(|column| column.data_type.ends_with("int"));
-        (numbers && !key.is_empty() && !values.is_empty() && table.size >= LARGE).then_some(Large {
-            table,
-            key,
-            values,
-        })
+            .all(|column| INTEGERS.contains(&column.data_type.as_str()));
+        let usable = numbers && !key.is_empty() && table.key_is_plain;
+        (usable && !values.is_empty() && table.size >= LARGE).then_some(Large { table, key, values })
     }
 
     fn name(&self, index: usize) -> String {
@@ -144,11 +148,12 @@ impl<'a> Large<'a> {
                 continue;
             }
             let name = self.name(index);
+            let piece = piece_of(length);
             let mut sent = 0;
             while sent < length {
                 // Counted in bytes, whatever its character set.
                 let sql = format!(
-                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {LARGE}) FROM {table} WHERE {place}",
+                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {piece}) FROM {table} WHERE {place}",
                     sent + 1
                 );
                 let found = rows(reader, from, &what, &sql).await?;

@@ -21,7 +21,9 @@ const SECRETS: [&str; 8] = [
     "hash",
 ];
 
-fn is_secret(name: &str) -> bool {
+/// Whether a column of this name may hold what nobody is to read: passwords, keys, tokens.
+#[must_use]
+pub fn may_be_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     SECRETS.iter().any(|word| name.contains(word))
 }
@@ -37,7 +39,7 @@ fn is_binary(column: &ColumnShape) -> bool {
 pub(super) fn shown(shape: &TableShape, column: &ColumnShape) -> String {
     let name = shape.quote(&column.name);
     let cut = WIDTH + 1;
-    match (shape.engine, is_secret(&column.name), is_binary(column)) {
+    match (shape.engine, may_be_secret(&column.name), is_binary(column)) {
         (_, true, _) => "NULL".to_owned(),
         (Engine::MySql, false, true) => {
             format!("CONCAT('0x', HEX(LEFT({name}, 16)), '…', LENGTH({name}), ' bytes')")
@@ -117,7 +119,7 @@ fn key_text(shape: &TableShape, key: &[String], row: &Found) -> String {
     let part = |name: &String| {
         let value = named(shape, row).find(|(column, _)| column.name == *name);
         match value {
-            Some((column, _)) if is_secret(&column.name) => {
+            Some((column, _)) if may_be_secret(&column.name) => {
                 format!("{name} (not shown, row hash {})", row.hash)
             }
             Some((_, value)) => format!("{name} = {}", cut(value)),
@@ -129,7 +131,7 @@ fn key_text(shape: &TableShape, key: &[String], row: &Found) -> String {
 }
 
 fn row_text(shape: &TableShape, row: &Found) -> String {
-    let part = |(column, value): (&ColumnShape, Option<&str>)| match is_secret(&column.name) {
+    let part = |(column, value): (&ColumnShape, Option<&str>)| match may_be_secret(&column.name) {
         true => format!("{} not shown", column.name),
         false => format!("{} = {}", column.name, cut(value)),
     };

@@ -39,6 +39,12 @@ impl<'c> Checker<'c> {
     }
 
     /// The table's name as the server has it.
+    /// How many tables there are.
+    pub(crate) fn tables(&self) -> u64 {
+        let names: BTreeSet<&str> = self.columns.iter().map(|(table, _)| table.as_str()).collect();
+        names.len() as u64
+    }
+
     pub(crate) fn find_table(&self, name: &str) -> Option<String> {
         let folded = name.to_lowercase();
         let matches = |table: &&String| match self.connection.engine() {

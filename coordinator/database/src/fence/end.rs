@@ -28,7 +28,8 @@ pub(super) async fn sessions(
     let mut clean = 0;
     loop {
         let found = application(connection, plan, own).await?;
-        if found.is_empty() {
+        // One that is logging in is refused a moment later; a pool that tries all the time has one at every look.
+        if found.iter().all(Session::is_logging_in) {
             clean += 1;
             if clean == CLEAN_LOOKS {
                 return Ok(ended);
@@ -41,7 +42,7 @@ pub(super) async fn sessions(
         }
         for session in found {
             kill(connection, &session).await?;
-            // One that is still logging in was not let in; a pool behind a fence has one all the time.
+            // One that is still logging in was not let in.
             if !session.is_logging_in() && known.insert(session.id.clone()) {
                 ended.push(session);
             }

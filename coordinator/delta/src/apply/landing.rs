@@ -94,6 +94,11 @@ impl Landing {
         }))
     }
 
+    /// Whether every column went to staging, so that a row has the same hash there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.kept.len() == self.production.columns.len()
+    }
+
     /// Production's table with nothing but the columns that staging kept, in the same order: both hash alike.
     pub(crate) fn old_columns(&self) -> Table {
         let columns = self

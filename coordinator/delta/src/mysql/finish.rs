@@ -51,7 +51,7 @@ async fn positions(
 }
 
 /// MariaDB's sequences. What one holds of its state is in the row that selecting from it gives.
-async fn sequences(
+pub(crate) async fn sequences(
     production: &mut Session,
     staging: &mut Session,
     writer: &mut Writer,

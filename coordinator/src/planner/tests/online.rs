@@ -21,7 +21,7 @@ fn rehearsed(secs: [u64; 4]) -> RehearsalView {
         at: String::new(),
         failed: None,
         broken_off: false,
-        refused_rows: None,
+        delta_held: None,
         steps: kinds
             .into_iter()
             .zip(secs)

@@ -1,6 +1,6 @@
 //! Backups of databases: listed, proven again, restored into an empty database.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use cutover_database::Target;
 use cutover_proto::audit::AuditEntry;
@@ -9,7 +9,7 @@ use cutover_proto::ids::RunId;
 use cutover_proto::pb;
 use cutover_proto::pb::backup_work_response::Kind;
 use cutover_proto::plan::{DatabaseAddress, Plan};
-use cutover_proto::report::StepError;
+use cutover_proto::report::{ErrorCode, StepError};
 use cutover_proto::step::SecretRef;
 use cutover_proto::view::RestoreView;
 use futures::StreamExt as _;
@@ -38,6 +38,41 @@ impl Teller {
         let kind = Some(Kind::Progress(progress));
         // What does not go in now is superseded by what comes next.
         self.0.try_send(Ok(pb::BackupWorkResponse { kind })).ok();
+    }
+}
+
+/// What is done with a backup, and for whom.
+struct Work {
+    action: &'static str,
+    operator: String,
+    run: RunId,
+    name: String,
+    arguments: Vec<(&'static str, String)>,
+}
+
+/// A backup's place among those that are worked on, left when dropped.
+struct Busy {
+    app: Arc<App>,
+    key: String,
+}
+
+impl Busy {
+    fn enter(app: Arc<App>, key: String) -> Option<Self> {
+        let mut busy = app.busy_backups.lock().unwrap_or_else(PoisonError::into_inner);
+        let entered = busy.insert(key.clone());
+        drop(busy);
+        entered.then_some(Busy { app, key })
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut busy = self
+            .app
+            .busy_backups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        busy.remove(&self.key);
     }
 }
 
@@ -77,31 +112,57 @@ impl App {
             .database(&name)
             .ok_or_else(|| RpcError::NotFound(format!("run {run} has no database `{name}`")))?
             .clone();
-        Ok(self.clone().backup_work(async move |teller: Teller| {
+        let work = Work {
+            action: "backup.verified",
+            operator,
+            run,
+            name: name.clone(),
+            arguments: Vec::new(),
+        };
+        let app = self.clone();
+        self.backup_work(work, async move |teller: Teller| {
             let told = |done, total| teller.tell("restore drill", done, total);
-            let done = Box::pin(self.worker.verify_backup(run, &name, &database, &told)).await;
-            self.told("backup.verified", &operator, run, &name, &[], &done)
-                .await?;
-            done.map_err(RpcError::Work)
-        }))
+            Box::pin(app.worker.verify_backup(run, &name, &database, &told)).await
+        })
     }
 
-    /// Work that a client follows. It goes on to its end, and into the audit trail, when the client leaves.
-    fn backup_work<F, Fut>(self: Arc<Self>, work: F) -> BackupWork
+    /// Work that a client follows. It goes on to its end, and into the audit trail, when the client leaves; when the
+    /// coordinator stops, it is broken off, and that is in the trail.
+    fn backup_work<F, Fut>(self: Arc<Self>, work: Work, begin: F) -> Result<BackupWork, RpcError>
     where
         F: FnOnce(Teller) -> Fut,
-        Fut: Future<Output = Result<RestoreView, RpcError>> + Send + 'static,
+        Fut: Future<Output = Result<RestoreView, StepError>> + Send + 'static,
     {
+        let key = format!("{}/{}", work.run, work.name);
+        // A second one would drop the first one's scratch database under its hands.
+        let busy = Busy::enter(self.clone(), key.clone()).ok_or_else(|| {
+            RpcError::Refused(format!(
+                "backup {key} is being verified or restored already; wait for its end, the audit trail says what came of it"
+            ))
+        })?;
         let (sender, receiver) = mpsc::channel(16);
-        let work = work(Teller(sender.clone()));
+        let doing = begin(Teller(sender.clone()));
+        let app = self.clone();
         self.tasks.spawn(async move {
-            let done = work.await.map(|view| pb::BackupWorkResponse {
+            let done = tokio::select! {
+                done = doing => done,
+                () = app.stop.cancelled() => Err(StepError::new(
+                    ErrorCode::Cancelled,
+                    format!("the work on backup {key} was broken off"),
+                    "the coordinator stops",
+                    "give the command again when it runs; a restored part must be removed first",
+                )),
+            };
+            drop(busy);
+            let told = app.told(&work, &done).await;
+            let done = told.and_then(|()| done.map_err(RpcError::Work));
+            let answer = done.map(|view| pb::BackupWorkResponse {
                 kind: Some(Kind::Done(document("backup-restored/1", &view))),
             });
             // Nobody may be listening any more.
-            sender.send(done.map_err(Status::from)).await.ok();
+            sender.send(answer.map_err(Status::from)).await.ok();
         });
-        ReceiverStream::new(receiver).boxed()
+        Ok(ReceiverStream::new(receiver).boxed())
     }
 
     pub(super) async fn restore_backup(
@@ -129,13 +190,18 @@ impl App {
             .map_err(RpcError::Work)?;
         self.may_be_written(&into, &identity, &request.confirm)?;
         let arguments = [("into", into.to_string()), ("reason", request.reason.clone())];
-        Ok(self.clone().backup_work(async move |teller: Teller| {
+        let work = Work {
+            action: "backup.restored",
+            operator,
+            run,
+            name: name.clone(),
+            arguments: arguments.into(),
+        };
+        let app = self.clone();
+        self.backup_work(work, async move |teller: Teller| {
             let told = |done, total| teller.tell("restore", done, total);
-            let done = Box::pin(self.worker.restore_backup(run, &name, &into, &told)).await;
-            self.told("backup.restored", &operator, run, &name, &arguments, &done)
-                .await?;
-            done.map_err(RpcError::Work)
-        }))
+            Box::pin(app.worker.restore_backup(run, &name, &into, &told)).await
+        })
     }
 
     /// The operator named the database a second time, and no open run works on it.
@@ -161,15 +227,7 @@ impl App {
         Ok(())
     }
 
-    async fn told(
-        &self,
-        action: &str,
-        operator: &str,
-        run: RunId,
-        name: &str,
-        arguments: &[(&str, String)],
-        done: &Result<RestoreView, StepError>,
-    ) -> Result<(), RpcError> {
+    async fn told(&self, work: &Work, done: &Result<RestoreView, StepError>) -> Result<(), RpcError> {
         let evidence = match done {
             Ok(view) => vec![
                 ("sha256".to_owned(), view.sha256.clone()),
@@ -179,11 +237,12 @@ impl App {
             Err(_) => Vec::new(),
         };
         let entry = AuditEntry {
-            actor: format!("operator:{operator}"),
-            action: action.to_owned(),
-            run: Some(run.to_string()),
-            database: Some(name.to_owned()),
-            arguments: arguments
+            actor: format!("operator:{}", work.operator),
+            action: work.action.to_owned(),
+            run: Some(work.run.to_string()),
+            database: Some(work.name.clone()),
+            arguments: work
+                .arguments
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), value.clone()))
                 .collect(),

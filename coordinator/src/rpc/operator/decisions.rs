@@ -2,11 +2,12 @@
 
 use cutover_proto::convert::document;
 use cutover_proto::pb;
-use cutover_proto::plan::{OverrideAction, StatementOverride};
+use cutover_proto::plan::{DataMode, OverrideAction, Place, StatementOverride};
 
 use crate::app::App;
 use crate::engine::driver::{Control, ControlKind};
 use crate::rpc::status::RpcError;
+use crate::store::RunRow;
 
 impl App {
     pub(super) async fn resolve_statement(
@@ -30,6 +31,7 @@ impl App {
                 "a statement that runs in the place of another belongs to `replace`, and only there".into(),
             ));
         }
+        self.may_resolve(&run, &request.step).await?;
         let invalid = |error: cutover_proto::ids::InvalidId| RpcError::Invalid(error.to_string());
         let kind = ControlKind::Resolve {
             step: request.step.parse().map_err(invalid)?,
@@ -49,6 +51,30 @@ impl App {
         };
         let view = self.engine.control(run.id, control).await?;
         Ok(document("run/1", &view))
+    }
+
+    /// Whether rows can follow a migration was judged by the script as it stands in the plan.
+    async fn may_resolve(&self, run: &RunRow, step: &str) -> Result<(), RpcError> {
+        let Some(plan) = self.store.plan(&run.plan_hash).await? else {
+            return Ok(());
+        };
+        let planned = plan.steps().find(|planned| planned.id.as_str() == step);
+        let database = planned.and_then(|planned| match &planned.place {
+            Place::Database(name) => plan.database(name),
+            Place::Node(_) | Place::Coordinator => None,
+        });
+        let migrates_first = plan
+            .data
+            .as_ref()
+            .is_some_and(|data| data.mode == DataMode::Delta);
+        if migrates_first && database.is_some_and(|database| database.delta.is_some()) {
+            return Err(RpcError::Refused(
+                "this staging is migrated first, and rows of production follow: write the decision as an [[override]], abort and \
+                 plan again, which judges whether they still can; production serves meanwhile"
+                    .into(),
+            ));
+        }
+        Ok(())
     }
 
     /// Takes the fences of a run that has ended down.

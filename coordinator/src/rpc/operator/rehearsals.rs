@@ -35,7 +35,7 @@ impl App {
     pub(super) async fn get_rehearsal(&self, text: &str) -> Result<pb::Document, RpcError> {
         let found = match text.parse::<RunId>() {
             Ok(run) => self.store.rehearsal(run).await?,
-            Err(_) => self.store.last_rehearsal(text).await?,
+            Err(_) => self.store.rehearsals(text).await?.into_iter().next(),
         };
         match found {
             Some(view) => Ok(document("rehearsal/1", &view)),
@@ -52,12 +52,17 @@ impl App {
         upgrade: &str,
         production: &BTreeSet<String>,
     ) -> Result<Option<RehearsalView>, RpcError> {
-        let Some(rehearsal) = self.store.last_rehearsal(upgrade).await? else {
-            return Ok(None);
-        };
-        let plan = self.store.plan(&rehearsal.plan_hash).await?;
-        let same = plan.is_some_and(|plan| identities(&plan) == *production);
-        Ok(same.then_some(rehearsal))
+        for rehearsal in self.store.rehearsals(upgrade).await? {
+            // One that was broken off says nothing, and takes nothing back of what an earlier one said.
+            if rehearsal.broken_off {
+                continue;
+            }
+            let plan = self.store.plan(&rehearsal.plan_hash).await?;
+            if plan.is_some_and(|plan| identities(&plan) == *production) {
+                return Ok(Some(rehearsal));
+            }
+        }
+        Ok(None)
     }
 
     /// Refuses to begin what the last rehearsal says will not fit. A reason lets it through, and is kept.
@@ -126,27 +131,27 @@ fn identities(plan: &Plan) -> BTreeSet<String> {
 /// What stands against beginning this plan now. `left` is what remains of the window, in seconds.
 fn too_short(plan: &Plan, rehearsal: &RehearsalView, left: Option<u64>) -> Option<String> {
     let data = plan.data.as_ref()?;
-    match &rehearsal.failed {
-        Some(_) if rehearsal.broken_off => return None,
+    if let Some(failed) = &rehearsal.failed {
         // Whatever was planned since: nothing has shown that it is mended.
-        Some(failed) => return Some(format!("the last rehearsal of this upgrade failed at {failed}")),
-        None => {}
+        return Some(format!("the last rehearsal of this upgrade failed at {failed}"));
     }
-    if let Some(rows) = rehearsal
-        .refused_rows
+    if let Some(why) = rehearsal
+        .delta_held
         .as_ref()
         .filter(|_| data.mode == DataMode::Delta)
     {
         return Some(format!(
-            "in the last rehearsal the migrated staging refused rows of production ({rows})"
+            "the last rehearsal found that the way `delta` would be held ({why})"
         ));
     }
-    let predicted = rehearsal
+    let Some(forecast) = rehearsal
         .forecasts
         .iter()
-        .find(|forecast| forecast.mode == data.mode)?
-        .downtime
-        .secs;
+        .find(|forecast| forecast.mode == data.mode)
+    else {
+        return Some(format!("the last rehearsal did not try the way `{}`", data.mode));
+    };
+    let predicted = forecast.downtime.secs;
     if let Some(budget) = data.budget_secs.filter(|budget| predicted > *budget) {
         return Some(format!(
             "the last rehearsal predicts a downtime of {predicted} s, the budget is {budget} s"
@@ -187,7 +192,7 @@ mod tests {
             at: String::new(),
             failed: failed.map(str::to_owned),
             broken_off: false,
-            refused_rows: None,
+            delta_held: None,
             steps: Vec::new(),
             forecasts: vec![ModeForecast {
                 mode: DataMode::Sync,
@@ -215,19 +220,19 @@ mod tests {
     }
 
     #[test]
-    fn plan_when_the_last_rehearsal_failed_then_said_even_if_planned_anew_unless_it_was_broken_off() {
+    fn plan_when_the_last_rehearsal_failed_then_said_even_if_planned_anew() {
         let plan = planned(None);
-        let mut failed = rehearsal(&plan, Some("rehearse.migrate@carbon: no such table"));
+        let failed = rehearsal(&plan, Some("rehearse.migrate@carbon: no such table"));
         for plan in [&plan, &planned(Some(1))] {
             assert!(too_short(plan, &failed, None).unwrap().contains("no such table"));
         }
-        failed.broken_off = true;
-        assert_eq!(too_short(&plan, &failed, None), None);
         let mut refused = rehearsal(&plan, None);
-        refused.refused_rows = Some("rehearse.delta@carbon: 3 row(s)".into());
+        refused.delta_held = Some("rehearse.delta@carbon: 3 row(s)".into());
         assert_eq!(too_short(&plan, &refused, None), None);
         let mut delta = plan.clone();
         delta.data.as_mut().unwrap().mode = DataMode::Delta;
         assert!(too_short(&delta, &refused, None).unwrap().contains("3 row(s)"));
+        let untried = too_short(&delta, &rehearsal(&plan, None), None).unwrap();
+        assert!(untried.contains("did not try"), "{untried}");
     }
 }

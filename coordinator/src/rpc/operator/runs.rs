@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cutover_proto::audit::AuditEntry;
 use cutover_proto::convert::{document, from_document};
 use cutover_proto::ids::{NodeName, RunId, StepId};
 use cutover_proto::pb;
@@ -238,12 +239,27 @@ impl App {
     }
 
     /// Rows that the run could not bring into a staging that was migrated first.
-    pub(super) async fn list_dead_letters(&self, text: &str) -> Result<pb::Document, RpcError> {
+    pub(super) async fn list_dead_letters(
+        &self,
+        text: &str,
+        operator: &str,
+    ) -> Result<pb::Document, RpcError> {
         let run = self.find_run(text).await?;
         let missing = || RpcError::NotFound(format!("the plan of run {} is not in the store", run.id));
         let plan = self.store.plan(&run.plan_hash).await?.ok_or_else(missing)?;
-        let letters = Box::pin(self.worker.dead_letters(&plan)).await;
-        Ok(document("dead-letters/1", &letters.map_err(RpcError::Work)?))
+        let letters = Box::pin(self.worker.dead_letters(&plan))
+            .await
+            .map_err(RpcError::Work)?;
+        // Rows of production are read: who did is kept.
+        let entry = AuditEntry {
+            actor: format!("operator:{operator}"),
+            action: "dead-letters.shown".into(),
+            run: Some(run.id.to_string()),
+            evidence: [("rows".to_owned(), letters.len().to_string())].into(),
+            ..AuditEntry::default()
+        };
+        self.store.audit(vec![entry]).await?;
+        Ok(document("dead-letters/1", &letters))
     }
 
     pub(super) async fn control_run(

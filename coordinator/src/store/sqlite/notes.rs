@@ -84,13 +84,14 @@ impl SqliteStore {
     }
 
     /// Ids of runs grow with time.
-    pub(super) async fn select_rehearsal(&self, upgrade: &str) -> StoreResult<Option<RehearsalView>> {
-        let row = sqlx::query("SELECT json FROM rehearsal WHERE upgrade = ? ORDER BY run DESC LIMIT 1")
+    pub(super) async fn select_rehearsals(&self, upgrade: &str) -> StoreResult<Vec<RehearsalView>> {
+        let rows = sqlx::query("SELECT json FROM rehearsal WHERE upgrade = ? ORDER BY run DESC")
             .bind(upgrade)
-            .fetch_optional(&self.pool)
+            .fetch_all(&self.pool)
             .await
-            .map_err(sql("read a rehearsal"))?;
-        row.map(|row| read_json("rehearsal", upgrade, row.get(0)))
-            .transpose()
+            .map_err(sql("read the rehearsals"))?;
+        rows.into_iter()
+            .map(|row| read_json("rehearsal", upgrade, row.get(0)))
+            .collect()
     }
 }

@@ -181,7 +181,7 @@ async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
         at: String::new(),
         failed: failed.map(str::to_owned),
         broken_off: false,
-        refused_rows: None,
+        delta_held: None,
         steps: Vec::new(),
         forecasts: Vec::new(),
         kept: Vec::new(),
@@ -194,9 +194,9 @@ async fn rehearsal_when_there_are_several_then_the_last_one_of_the_upgrade() {
     ] {
         store.put_rehearsal(&rehearsal).await.unwrap();
     }
-    let last = store.last_rehearsal("a").await.unwrap();
+    let last = store.rehearsals("a").await.unwrap().into_iter().next();
     assert_eq!(last, Some(view(2, "a", Some("x"))));
-    assert_eq!(store.last_rehearsal("c").await.unwrap(), None);
+    assert_eq!(store.rehearsals("c").await.unwrap(), []);
     let of = |number| store.rehearsal(RunId::new(uuid::Uuid::from_u128(number)));
     assert_eq!(of(1).await.unwrap(), Some(view(1, "a", None)));
     assert_eq!(
