@@ -53,27 +53,24 @@ impl Worker {
 
     /// Brings in what production wrote since the copy. It can be repeated: staging remembers each row.
     pub(super) async fn bring_delta(&self, job: &Job, database: &PlanDatabase, fenced: bool) -> StepOutcome {
-        let production = target_of(database, DatabaseRole::Production)?;
-        let staging = target_of(database, DatabaseRole::Staging)?;
-        self.ensure_ours(job, database)?;
-        if fenced {
-            self.ensure_fenced(job, database, &production).await?;
-            self.ensure_alone(job, &production, DatabaseRole::Production)
-                .await?;
-        }
-        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
+        let (production, staging) = self.before_pass(job, database, fenced).await?;
         let path = known_path(database, &staging)?;
         let dir = self.manifest_dir(job.run, &database.name);
         let manifest = Manifest::load(&dir)
             .map_err(|error| delta_failed("what the copy held can't be read any more", &error))?;
         let teller = Arc::new(Teller::new(job));
+        // Behind the fence the comparison follows, which looks at every row.
+        let options = SyncOptions {
+            fenced,
+            ..SyncOptions::default()
+        };
         let report = Box::pin(apply_delta(
             &production,
             &staging,
             &manifest,
             &path.mapping,
             &path.statements,
-            &SyncOptions::default(),
+            &options,
             teller,
             &job.cancel,
         ))
@@ -84,12 +81,7 @@ impl Worker {
                 &error,
             )
         })?;
-        if fenced {
-            // Whoever came in meanwhile may have written behind the pass.
-            self.ensure_fenced(job, database, &production).await?;
-            self.ensure_alone(job, &production, DatabaseRole::Production)
-                .await?;
-        }
+        self.after_pass(job, database, &production, fenced).await?;
         if job.plan.rehearses.is_none() {
             // While production serves as well: there is no point in stopping servers for what is known to fail.
             refuse_undelivered(&staging, &report)?;

@@ -16,23 +16,40 @@ const NAMED: usize = 20;
 impl Worker {
     /// Makes staging's rows those of production. It can be repeated: after a crash it goes on from what staging has.
     pub(super) async fn synchronise(&self, job: &Job, database: &PlanDatabase, fenced: bool) -> StepOutcome {
+        let (production, staging) = self.before_pass(job, database, fenced).await?;
+        let report = self.pass(job, &production, &staging, fenced).await?;
+        self.after_pass(job, database, &production, fenced).await?;
+        Ok(receipt_of(&report))
+    }
+
+    /// Nobody else writes to staging, which this run filled; and for the last pass nobody to production.
+    pub(super) async fn before_pass(
+        &self,
+        job: &Job,
+        database: &PlanDatabase,
+        fenced: bool,
+    ) -> Result<(Target, Target), StepError> {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
         self.ensure_ours(job, database)?;
-        if fenced {
-            self.ensure_fenced(job, database, &production).await?;
-            self.ensure_alone(job, &production, DatabaseRole::Production)
-                .await?;
-        }
+        self.after_pass(job, database, &production, fenced).await?;
         self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
-        let report = self.pass(job, &production, &staging, fenced).await?;
-        if fenced {
-            // Whoever came in meanwhile may have written behind the pass.
-            self.ensure_fenced(job, database, &production).await?;
-            self.ensure_alone(job, &production, DatabaseRole::Production)
-                .await?;
+        Ok((production, staging))
+    }
+
+    /// Whoever came in during the last pass may have written behind it.
+    pub(super) async fn after_pass(
+        &self,
+        job: &Job,
+        database: &PlanDatabase,
+        production: &Target,
+        fenced: bool,
+    ) -> Result<(), StepError> {
+        if !fenced {
+            return Ok(());
         }
-        Ok(receipt_of(&report))
+        self.ensure_fenced(job, database, production).await?;
+        self.ensure_alone(job, production, DatabaseRole::Production).await
     }
 
     async fn pass(
