@@ -310,7 +310,11 @@ fn is_asked_for(peer: &Peer<'_>) -> bool {
 }
 
 fn postgres(name: &'static str, data: &str, with_peers: bool) -> Times {
-    let settings = ["shared_buffers=512MB", "max_wal_size=4GB"];
+    let settings = [
+        "shared_buffers=512MB",
+        "max_wal_size=4GB",
+        "max_locks_per_transaction=1024",
+    ];
     let (production, staging) = (
         Postgres::start_with(&settings).expect("PostgreSQL"),
         Postgres::start_with(&settings).expect("PostgreSQL"),

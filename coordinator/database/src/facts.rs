@@ -123,6 +123,9 @@ pub struct DatabaseFacts {
     pub extensions: Vec<String>,
     /// Bytes of data and indexes.
     pub data_bytes: u64,
+    /// Locks that the server's table of locks has room for (PostgreSQL).
+    #[serde(default)]
+    pub locks: Option<u64>,
     /// Level of the Carbon user store.
     pub schema_level: SchemaLevel,
     /// Level of Storage Server's RSS database.
@@ -171,6 +174,7 @@ pub(crate) struct EngineFacts {
     pub(crate) sql_mode: Option<String>,
     pub(crate) extensions: Vec<String>,
     pub(crate) data_bytes: u64,
+    pub(crate) locks: Option<u64>,
 }
 
 pub(crate) async fn engine_facts(connection: &mut Connection) -> Result<EngineFacts, DatabaseError> {
@@ -218,6 +222,7 @@ async fn gather(connection: &mut Connection) -> Result<DatabaseFacts, DatabaseEr
         table_names: columns.iter().map(|(table, _)| table.to_uppercase()).collect(),
         extensions: own.extensions,
         data_bytes: own.data_bytes,
+        locks: own.locks,
         schema_level: schema_level::decide(&upper(&columns)),
         rss_level: rss_level::decide(&upper(&columns)),
         tenants,

@@ -50,6 +50,8 @@ pub enum ProblemCode {
     NotEmpty,
     /// Staging has an extension that production lacks.
     Extension,
+    /// A server has room for too few locks to look at all tables in one transaction.
+    Locks,
 }
 
 /// What keeps staging from taking production's place; empty when nothing does.
@@ -74,7 +76,31 @@ pub fn compatible(production: &DatabaseFacts, staging: &DatabaseFacts) -> Vec<Pr
     problems.extend(server_problems(production, staging));
     problems.extend(text_problems(production, staging));
     problems.extend(content_problems(production, staging));
+    problems.extend(lock_problems(production, staging));
     problems
+}
+
+/// Locks that a table, its indexes and what lies outside of it take in a transaction that looks at all tables.
+const LOCKS_PER_TABLE: u64 = 6;
+
+/// PostgreSQL keeps the locks of all transactions in one table of fixed size: one that looks at thousands of tables in one
+/// state could take the room of the application's.
+fn lock_problems(production: &DatabaseFacts, staging: &DatabaseFacts) -> Vec<Problem> {
+    let wanted = production.tables() * LOCKS_PER_TABLE;
+    [("production", production.locks), ("staging", staging.locks)]
+        .into_iter()
+        .filter_map(|(role, locks)| Some((role, locks.filter(|locks| *locks < wanted)?)))
+        .map(|(role, locks)| {
+            problem(
+                ProblemCode::Locks,
+                format!(
+                    "{} tables want up to {wanted} locks at once, and the server of {role} has room for {locks}",
+                    production.tables()
+                ),
+                "raise max_locks_per_transaction there, which wants a restart of the server",
+            )
+        })
+        .collect()
 }
 
 fn problem(code: ProblemCode, text: String, remedy: &str) -> Problem {

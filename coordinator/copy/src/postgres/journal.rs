@@ -7,7 +7,7 @@ use super::session::{ident, literal, number, rows, run, text};
 use crate::journal::{Done, Whole};
 use crate::{CopyError, CopyOptions, JOURNAL};
 
-/// Types, functions, tables and views are there: they come in one transaction, before all rows.
+/// Types, functions, tables and views are there, all of them: they come before all rows.
 pub(crate) const SCHEMA: &str = "#schema";
 /// Large objects are there.
 pub(crate) const LARGE_OBJECTS: &str = "#large objects";

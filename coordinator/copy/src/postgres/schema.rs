@@ -109,9 +109,10 @@ impl<'a> Schema<'a> {
         Ok((listed.count() == found.len()).then_some(found))
     }
 
-    /// Tables, types, functions, views.
+    /// Tables, types, functions, views; one by one, as thousands of tables in one transaction are more than a server has
+    /// room for locks. What a try that was broken off left is not gone on with.
     pub(crate) async fn restore_before(&self) -> Result<(), CopyError> {
-        let args = vec!["--section=pre-data".into(), "--single-transaction".into()];
+        let args = vec!["--section=pre-data".into()];
         self.restore("creating the tables", args).await
     }
 

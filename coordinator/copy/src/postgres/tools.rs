@@ -94,7 +94,7 @@ impl Tools {
             .env("PGAPPNAME", "cutover")
             .env(
                 "PGOPTIONS",
-                "-c maintenance_work_mem=128MB -c statement_timeout=0",
+                "-c maintenance_work_mem=128MB -c statement_timeout=0 -c synchronous_commit=off",
             )
             .arg(dbname)
             .arg(conninfo(call.target))

@@ -61,6 +61,7 @@ pub(super) async fn facts(connection: &mut Connection) -> Result<EngineFacts, Da
             .and_then(|bytes| bytes.parse().ok()),
         sql_mode: variables.remove("sql_mode"),
         extensions: Vec::new(),
+        locks: None,
         data_bytes: bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or_default(),
     })
 }

@@ -10,7 +10,9 @@ pub(super) async fn facts(connection: &mut Connection) -> Result<EngineFacts, Da
             ACTION,
             "SELECT current_setting('server_version'), current_database(), pg_encoding_to_char(encoding), datcollate, \
              datctype, pg_database_size(oid), current_setting('port'), \
-             extract(epoch FROM pg_postmaster_start_time())::text \
+             extract(epoch FROM pg_postmaster_start_time())::text, \
+             current_setting('max_locks_per_transaction')::bigint * (current_setting('max_connections')::bigint \
+               + current_setting('max_prepared_transactions')::bigint) \
              FROM pg_catalog.pg_database WHERE datname = current_database()",
         )
         .await?;
@@ -46,6 +48,7 @@ pub(super) async fn facts(connection: &mut Connection) -> Result<EngineFacts, Da
         sql_mode: None,
         extensions,
         data_bytes: column(5).parse().unwrap_or_default(),
+        locks: column(8).parse().ok(),
     })
 }
 

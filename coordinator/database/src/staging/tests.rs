@@ -27,6 +27,7 @@ fn facts(database: &str) -> DatabaseFacts {
         objects: BTreeMap::new(),
         extensions: Vec::new(),
         data_bytes: 0,
+        locks: None,
         schema_level: SchemaLevel::NoUserStore,
         rss_level: crate::rss_level::RssLevel::None,
         tenants: None,
@@ -111,4 +112,25 @@ fn proof_when_shown_for_one_database_then_not_valid_for_another() {
     let here = facts("staging");
     assert!(proof.covers("staging", &here.server));
     assert!(!proof.covers("prod", &here.server));
+}
+
+#[test]
+fn server_when_it_has_room_for_too_few_locks_then_named_with_what_to_set() {
+    let mut production = facts("prod");
+    let mut staging = facts("staging");
+    (production.locks, staging.locks) = (Some(6400), Some(6400));
+    production.objects.insert(ObjectKind::Table, 40);
+    assert_eq!(codes(&production, &staging), []);
+    production.objects.insert(ObjectKind::Table, 5000);
+    assert_eq!(
+        codes(&production, &staging),
+        [ProblemCode::Locks, ProblemCode::Locks]
+    );
+    let problems = compatible(&production, &staging);
+    assert!(
+        problems[0].remedy.contains("max_locks_per_transaction"),
+        "{problems:?}"
+    );
+    (production.locks, staging.locks) = (Some(102_400), Some(102_400));
+    assert_eq!(codes(&production, &staging), []);
 }
