@@ -66,17 +66,14 @@ fn of_script(
     };
     let runs = overrides::as_it_runs(&known.parsed, script, dialect_of(engine));
     let changes_rows = |statement: &Statement| statement.kind == StatementKind::Dml;
-    let left_out = known.parsed.iter().filter(|statement| {
+    let mut overridden = known.parsed.iter().filter(|statement| {
         let number = u32::try_from(statement.index + 1).unwrap_or(u32::MAX);
         script
             .overrides
             .iter()
             .any(|decision| decision.statement == number)
     });
-    if let Some(statement) = left_out
-        .filter(|statement| path.is_some() && changes_rows(statement))
-        .next()
-    {
+    if let Some(statement) = overridden.find(|statement| path.is_some() && changes_rows(statement)) {
         return Err(format!(
             "statement {} of `{name}` is overridden and changes rows, so that the fix-ups which follow the rows are not \
              known to fit",
