@@ -52,10 +52,21 @@ impl Names {
 
     /// The user in the primary store and in each of the new ones.
     fn users(&self) -> Vec<String> {
-        let mut all = vec![self.user.clone()];
-        all.extend(self.stores.iter().map(|store| format!("{store}/{}", self.user)));
-        all
+        std::iter::once(self.user.clone())
+            .chain(self.users_in_stores())
+            .collect()
     }
+
+    fn users_in_stores(&self) -> impl Iterator<Item = String> {
+        self.stores.iter().map(|store| format!("{store}/{}", self.user))
+    }
+}
+
+/// Which of the user stores the deployer has in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deployed {
+    All,
+    None,
 }
 
 struct Smoke<'a> {
@@ -69,6 +80,9 @@ pub(super) async fn perform(task: &Task, home: &str, admin: &AdminAccess, prefix
     let smoke = Smoke::new(task, home, admin, prefix).await?;
     // An earlier try may have left things behind.
     smoke.clean().await?;
+    smoke
+        .wait_for_stores(Deployed::None, "an earlier try's user stores are still in use")
+        .await?;
     let began = Instant::now();
     let tested = smoke.test().await;
     let cleaned = smoke.clean().await;
@@ -127,9 +141,11 @@ impl<'a> Smoke<'a> {
             )
             .await?;
         }
-        self.wait_for_stores().await?;
         let password = password();
-        for user in self.names.users() {
+        self.add_user(&self.admin, &self.names.user, &password).await?;
+        self.wait_for_stores(Deployed::All, "the new user stores are not in use")
+            .await?;
+        for user in self.names.users_in_stores() {
             self.add_user(&self.admin, &user, &password).await?;
         }
         let mut waits = 0;
@@ -173,21 +189,28 @@ impl<'a> Smoke<'a> {
         Err(self.failed(&what, "the server took it and does not find it afterwards"))
     }
 
-    async fn wait_for_stores(&self) -> Result<(), StepError> {
+    /// Waits for the deployer, which sees only after a while that the file of a user store has come or gone. A store
+    /// that is in use from an earlier try and goes later would take the next try's users with it.
+    async fn wait_for_stores(&self, deployed: Deployed, otherwise: &str) -> Result<(), StepError> {
         let began = Instant::now();
         let call = get_stores();
         loop {
             let body = self
                 .call(&self.admin, &call, "the user stores can't be listed")
                 .await?;
-            let there = soap::elements(&body, "domainId");
-            if self.names.stores.iter().all(|store| there.contains(store)) {
+            let listed = soap::elements(&body, "domainId");
+            let there = |store: &String| listed.contains(store);
+            let reached = match deployed {
+                Deployed::All => self.names.stores.iter().all(there),
+                Deployed::None => !self.names.stores.iter().any(there),
+            };
+            if reached {
                 return Ok(());
             }
             if began.elapsed() >= DEPLOY {
                 return Err(self.failed(
-                    "the new user stores are not in use",
-                    &format!("they were not deployed within {DEPLOY:?}"),
+                    otherwise,
+                    &format!("the deployer did not see the change within {DEPLOY:?}"),
                 ));
             }
             self.task
@@ -216,11 +239,16 @@ impl<'a> Smoke<'a> {
         })
     }
 
+    /// Also of a store that the deployer has not seen yet the file is removed.
     async fn clean_stores(&self, left: &mut String) {
         let listed = self.admin.call(&get_stores(), LIMIT).await.unwrap_or_default();
         let there = soap::elements(&listed, "domainId");
-        for store in self.names.stores.iter().filter(|store| there.contains(store)) {
-            if let Err(error) = self.admin.call(&delete_store(store), LIMIT).await {
+        for store in &self.names.stores {
+            let deleted = self.admin.call(&delete_store(store), LIMIT).await;
+            // One that was never there can't be deleted either.
+            if let Err(error) = deleted
+                && there.contains(store)
+            {
                 note(left, &format!("user store {store}"), &error);
             }
         }

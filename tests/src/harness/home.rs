@@ -86,12 +86,13 @@ impl Home {
             .collect()
     }
 
-    /// Whether its server is up: a process, its port, and the last line of a start in its log.
+    /// Whether its server is up: a process, its port, and the line in its log that says so (`Mgt Console URL` comes a
+    /// little later).
     #[must_use]
     pub fn is_serving(&self) -> bool {
         let log = self.log();
         let starts = log.matches("Starting WSO2 Carbon").count();
-        let ups = log.matches("Mgt Console URL").count();
+        let ups = log.matches("WSO2 Carbon started in").count();
         self.servers().len() == 1 && ups > 0 && ups >= starts && self.https_open()
     }
 
