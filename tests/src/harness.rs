@@ -31,7 +31,7 @@ pub use evidence::Evidence;
 pub use fleet::{Fleet, FleetSpec, NewHomes};
 pub use home::Home;
 pub use hop::Hop;
-pub use net::{free_offset, free_port};
+pub use net::free_offset;
 pub use process::{Recipe, Service, home_processes, process_ids};
 pub use run::{Phase, finished};
 pub use secret::{PLANTED, Secrets};

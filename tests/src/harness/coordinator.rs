@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::process::{Recipe, Service};
-use super::{Binaries, Cli, free_port, wait};
+use super::{Binaries, Cli, wait};
 
 /// A coordinator with its own CA and store.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Coordinator {
     /// # Errors
     /// When `init` fails or it does not come up.
     pub fn start(root: &Path, binaries: &Binaries, settings: &str) -> Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let address = format!("127.0.0.1:{}", cutover_testdb::ports::free_port()?);
         let data = root.join("coordinator");
         let profile = root.join("profile");
         let config = root.join("coordinator.toml");

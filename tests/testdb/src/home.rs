@@ -1,7 +1,6 @@
-//! The folder of one instance, and free ports.
+//! The folder of one instance.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -72,12 +71,6 @@ impl Home {
         }
         Ok(())
     }
-}
-
-/// A loopback port nobody listens on at this moment.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free loopback port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 /// A password nobody else knows.

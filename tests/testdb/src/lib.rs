@@ -9,6 +9,7 @@ mod client;
 mod daemon;
 mod home;
 mod mariadb;
+pub mod ports;
 mod postgres;
 mod programs;
 mod spawner;

@@ -12,7 +12,8 @@ use rustix::process::Signal;
 use crate::cache;
 use crate::client::{literal, run_file, run_sql};
 use crate::daemon::{Daemon, Launch};
-use crate::home::{Home, free_port, random_password};
+use crate::home::{Home, random_password};
+use crate::ports::free_port;
 use crate::programs::{PostgresPrograms, install_hint};
 
 const SUPERUSER: &str = "postgres";

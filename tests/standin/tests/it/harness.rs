@@ -1,7 +1,7 @@
 //! Homes with a database behind them, started and stopped through their own script.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -257,16 +257,8 @@ pub(crate) fn wait(what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
     Ok(())
 }
 
-/// An offset under which both ports are free at this moment.
+/// An offset under which both ports are free.
 fn free_offset() -> Result<u16> {
-    loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        let (Some(offset), Some(plain)) = (port.checked_sub(9443), port.checked_add(9763 - 9443)) else {
-            continue;
-        };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, plain)).is_ok() {
-            return Ok(offset);
-        }
-    }
+    let https = cutover_testdb::ports::free_group(&[0, 9763 - 9443])?;
+    Ok(https.saturating_sub(9443))
 }
