@@ -54,7 +54,7 @@ pub fn delta_allowed(
         let words = words(&statement.text);
         let mentioned = words.iter().find(|word| tables.contains(*word)).cloned();
         let found = rows(statement.kind, &words, mentioned.is_some())
-            .or_else(|| definitions(statement.kind, &words, mentioned.is_some()))
+            .or_else(|| definitions(statement, &words, mentioned.is_some()))
             .or_else(|| unseen(statement, &words).filter(|_| known.is_none()));
         if let Some(why) = found {
             let table = mentioned.filter(|_| !UNSEEN.contains(&why));
@@ -92,26 +92,11 @@ fn rows(kind: StatementKind, words: &[String], mentions: bool) -> Option<&'stati
     }
 }
 
-/// What may follow DROP in an ALTER TABLE without a column being lost.
-const NO_COLUMNS: [&str; 11] = [
-    "INDEX",
-    "KEY",
-    "CONSTRAINT",
-    "FOREIGN",
-    "PRIMARY",
-    "CHECK",
-    "DEFAULT",
-    "NOT",
-    "PARTITION",
-    "EXPRESSION",
-    "IDENTITY",
-];
-
 /// What a statement does to the definition of a table, so that its rows have another place or other values.
-fn definitions(kind: StatementKind, words: &[String], mentions: bool) -> Option<&'static str> {
+fn definitions(statement: &Statement, words: &[String], mentions: bool) -> Option<&'static str> {
     let first = words.first().map_or("", String::as_str);
     let second = words.get(1).map_or("", String::as_str);
-    if kind != StatementKind::Ddl || !mentions {
+    if statement.kind != StatementKind::Ddl || !mentions {
         return None;
     }
     let behind = |word: &str, harmless: &[&str]| {
@@ -130,7 +115,7 @@ fn definitions(kind: StatementKind, words: &[String], mentions: bool) -> Option<
                 Some("renames something of")
             } else if has(&["CHANGE", "MODIFY", "CONVERT", "TYPE", "USING"]) {
                 Some("converts values of")
-            } else if behind("DROP", &NO_COLUMNS) {
+            } else if statement.drops_columns() {
                 Some("drops a column of")
             } else {
                 None

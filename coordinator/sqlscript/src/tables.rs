@@ -15,6 +15,22 @@ pub struct TableName {
     pub quoted: bool,
 }
 
+/// What may follow DROP in an ALTER TABLE without a column being lost.
+const NO_COLUMNS: [&str; 12] = [
+    "INDEX",
+    "KEY",
+    "CONSTRAINT",
+    "FOREIGN",
+    "PRIMARY",
+    "UNIQUE",
+    "CHECK",
+    "DEFAULT",
+    "NOT",
+    "PARTITION",
+    "EXPRESSION",
+    "IDENTITY",
+];
+
 impl Statement {
     /// Whether it drops a whole database or schema.
     #[must_use]
@@ -52,6 +68,34 @@ impl Statement {
         } else {
             Vec::new()
         }
+    }
+
+    /// Columns that an `ALTER TABLE` drops, with the place of their DROP among the statement's words.
+    pub(crate) fn columns_dropped(&self) -> Vec<(usize, String)> {
+        let code = self.code();
+        let first = code.first();
+        let table = first + 1 + usize::from(code.is_any(first + 1, &["ONLINE", "IGNORE"]));
+        if !code.is(first, "ALTER") || !code.is(table, "TABLE") {
+            return Vec::new();
+        }
+        let drops = code
+            .outside_parentheses(2)
+            .filter(|index| code.is(*index, "DROP"));
+        let column = |at: usize| {
+            let named = code.is(at + 1, "COLUMN");
+            let other = code.is_any(at + 1, &NO_COLUMNS) || code.is(at - 1, "ALTER");
+            // `ALTER COLUMN c DROP DEFAULT` is of no column either.
+            let part_of_one = code.is_any(at + 1, &["DEFAULT", "NOT", "EXPRESSION", "IDENTITY"]);
+            let name = code.name(if named { at + 2 } else { at + 1 }).unwrap_or_default();
+            (named || !other).then_some((at, name)).filter(|_| !part_of_one)
+        };
+        drops.filter_map(column).collect()
+    }
+
+    /// Whether values of a table's columns are gone afterwards, because an `ALTER TABLE` drops the columns.
+    #[must_use]
+    pub fn drops_columns(&self) -> bool {
+        !self.columns_dropped().is_empty()
     }
 
     /// Tables that stand where an `UPDATE` names those it changes; of a join all of them.

@@ -15,9 +15,7 @@ pub(super) fn check(findings: &mut Findings, statement: &Statement) {
             truncate(findings, statement, index);
         }
     }
-    if code.starts(code.first(), &["ALTER", "TABLE"]) {
-        columns(findings, statement);
-    }
+    columns(findings, statement);
 }
 
 /// Whether a statement can begin at `index` because of what stands before it.
@@ -66,32 +64,7 @@ fn truncate(findings: &mut Findings, statement: &Statement, at: usize) {
 }
 
 fn columns(findings: &mut Findings, statement: &Statement) {
-    let code = statement.code();
-    let drops: Vec<usize> = code
-        .outside_parentheses(2)
-        .filter(|index| code.is(*index, "DROP"))
-        .collect();
-    for at in drops {
-        let named = code.is(at + 1, "COLUMN");
-        let other = [
-            "CONSTRAINT",
-            "INDEX",
-            "KEY",
-            "PRIMARY",
-            "FOREIGN",
-            "CHECK",
-            "DEFAULT",
-            "NOT",
-            "PARTITION",
-            "EXPRESSION",
-            "IDENTITY",
-            "UNIQUE",
-        ];
-        if !named && (code.is_any(at + 1, &other) || code.is(at - 1, "ALTER")) || is_column_default(code, at)
-        {
-            continue;
-        }
-        let name = code.name(if named { at + 2 } else { at + 1 }).unwrap_or_default();
+    for (at, name) in statement.columns_dropped() {
         findings.add(
             statement,
             at,
@@ -100,11 +73,6 @@ fn columns(findings: &mut Findings, statement: &Statement) {
             "check that nothing needs the values any more",
         );
     }
-}
-
-/// `ALTER COLUMN c DROP DEFAULT`.
-fn is_column_default(code: Code<'_>, at: usize) -> bool {
-    code.is_any(at + 1, &["DEFAULT", "NOT", "EXPRESSION", "IDENTITY"])
 }
 
 /// The names from `at` on, for people.
