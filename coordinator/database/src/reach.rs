@@ -110,7 +110,16 @@ fn refused(target: &Target, refusal: &dyn sqlx::error::DatabaseError) -> Transla
             told(
                 Kind::WrongPassword,
                 format!("the server refused the account `{user}` or its password"),
-                "check the user in the URL, the secret it names, and from which hosts the account may connect",
+                match target.tls {
+                    // MariaDB says no more of a connection that it wants encrypted.
+                    Tls::Disabled => {
+                        "check the user in the URL, the secret it names, from which hosts the account may connect, and \
+                         whether the server wants TLS (`tls=required`)"
+                    }
+                    Tls::Preferred | Tls::Required | Tls::VerifyFull => {
+                        "check the user in the URL, the secret it names, and from which hosts the account may connect"
+                    }
+                },
             )
         }
         (Engine::MySql, Some(1049), _) | (Engine::Postgres, _, "3D000") => told(

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::dial::{conninfo, trusted_roots};
 use crate::error::{DatabaseError, Kind};
 use crate::facts::Flavour;
 use crate::target::{Engine, Host, Target, Tls};
@@ -244,6 +245,11 @@ fn option_file(target: &Target) -> String {
         ),
     };
     add("loose-ssl-mode", mode);
+    if target.tls == Tls::VerifyFull
+        && let Some(roots) = trusted_roots()
+    {
+        add("ssl-ca", &roots.to_string_lossy());
+    }
     for (key, value) in mariadb {
         add(key, value);
     }
@@ -262,27 +268,6 @@ fn option_value(value: &str) -> String {
 
 fn pgpass(password: &str) -> String {
     password.replace('\\', "\\\\").replace(':', "\\:")
-}
-
-/// A connection string, so that no database name can be mistaken for one.
-fn conninfo(target: &Target) -> String {
-    let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
-    let (host, port) = match &target.host {
-        Host::Tcp(host, port) => (host.clone(), *port),
-        Host::Socket(path, port) => (path.to_string_lossy().into_owned(), *port),
-    };
-    let tls = match target.tls {
-        Tls::Disabled => "disable",
-        Tls::Preferred => "prefer",
-        Tls::Required => "require",
-        Tls::VerifyFull => "verify-full",
-    };
-    format!(
-        "dbname={} host={} port={port} user={} sslmode={tls} application_name=cutover",
-        quoted(&target.database),
-        quoted(&host),
-        quoted(&target.user),
-    )
 }
 
 /// The error of a program that ended badly, with the end of what it said.

@@ -1,11 +1,9 @@
 //! Connections to MySQL and MariaDB, with the session each kind of work needs.
 
-use cutover_database::Target;
-use cutover_database::target::{Host, Tls};
+use cutover_database::{Target, mysql_bulk};
 use futures::TryStreamExt as _;
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder, SslOpts};
-use secrecy::ExposeSecret as _;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -26,13 +24,6 @@ const OPTIONAL: &[&str] = &[
 ];
 /// Mode in which everything that production holds is taken as it is.
 pub(crate) const LOAD_MODE: &str = "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES";
-
-/// Certificates of the operating system, which the driver does not look for by itself.
-const SYSTEM_ROOTS: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-];
 
 /// A session that reads; text comes as UTF-8.
 pub(crate) async fn reader(target: &Target) -> Result<MySqlConnection, CopyError> {
@@ -114,7 +105,7 @@ impl Writer {
     /// keys stay on. With both off, MariaDB sorts the rows of an empty table in files before it inserts them, which
     /// takes twice the processor time for rows that come in the order of their key, as these do.
     pub(crate) async fn open(target: &Target) -> Result<Self, CopyError> {
-        let conn = connect(target).await.map_err(|source| CopyError::Connect {
+        let conn = mysql_bulk(target).await.map_err(|source| CopyError::Connect {
             database: target.to_string(),
             source: source.into(),
         })?;
@@ -145,46 +136,5 @@ impl Writer {
 
     pub(crate) fn label(&self) -> &str {
         &self.label
-    }
-}
-
-async fn connect(target: &Target) -> Result<Conn, mysql_async::Error> {
-    let insecure = SslOpts::default()
-        .with_danger_accept_invalid_certs(true)
-        .with_danger_skip_domain_validation(true);
-    match target.tls {
-        Tls::Disabled => Conn::new(options(target, None)).await,
-        Tls::Required => Conn::new(options(target, Some(insecure))).await,
-        Tls::VerifyFull => {
-            let bundle = SYSTEM_ROOTS
-                .iter()
-                .map(std::path::Path::new)
-                .find(|path| path.is_file());
-            let roots = bundle.map(|path| path.to_owned().into()).into_iter().collect();
-            let ssl = SslOpts::default()
-                .with_disable_built_in_roots(bundle.is_some())
-                .with_root_certs(roots);
-            Conn::new(options(target, Some(ssl))).await
-        }
-        Tls::Preferred => match Conn::new(options(target, Some(insecure))).await {
-            Err(mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer)) => {
-                Conn::new(options(target, None)).await
-            }
-            other => other,
-        },
-    }
-}
-
-fn options(target: &Target, ssl: Option<SslOpts>) -> OptsBuilder {
-    let options = OptsBuilder::default()
-        .user(Some(&target.user))
-        .pass(Some(target.password.expose_secret()))
-        .db_name(Some(&target.database))
-        // The way that was named is the way taken: no silent switch to a local socket.
-        .prefer_socket(false)
-        .tcp_nodelay(true);
-    match &target.host {
-        Host::Tcp(host, port) => options.ip_or_hostname(host).tcp_port(*port).ssl_opts(ssl),
-        Host::Socket(path, _) => options.socket(path.to_str()),
     }
 }

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cutover_database::Target;
-use cutover_database::target::{Host, Tls};
+use cutover_database::{Target, conninfo};
 use secrecy::ExposeSecret as _;
 use tokio::process::Command;
 
@@ -207,27 +206,6 @@ fn version_of(text: &str) -> Option<u32> {
     word.split(['.', '\n']).next()?.parse().ok()
 }
 
-/// The connection as one argument; without the password.
-fn conninfo(target: &Target) -> String {
-    let quote = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
-    let (host, port) = match &target.host {
-        Host::Tcp(host, port) => (host.trim_matches(['[', ']']).to_owned(), port),
-        Host::Socket(path, port) => (path.display().to_string(), port),
-    };
-    let tls = match target.tls {
-        Tls::Disabled => "disable",
-        Tls::Preferred => "prefer",
-        Tls::Required => "require",
-        Tls::VerifyFull => "verify-full sslrootcert=/etc/ssl/certs/ca-certificates.crt",
-    };
-    format!(
-        "host={} port={port} user={} dbname={} sslmode={tls}",
-        quote(&host),
-        quote(&target.user),
-        quote(&target.database)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,16 +217,5 @@ mod tests {
             Some(15)
         );
         assert_eq!(version_of("pg_dump (PostgreSQL) 18beta1\n"), None);
-    }
-
-    #[test]
-    fn conninfo_when_names_hold_quotes_then_escaped_and_password_absent() {
-        let secret = secrecy::SecretString::from("planted-secret");
-        let target = Target::parse("postgres://o'neil@db1/a\\b", secret).unwrap();
-        let text = conninfo(&target);
-        assert_eq!(
-            text,
-            "host='db1' port=5432 user='o\\'neil' dbname='a\\\\b' sslmode=prefer"
-        );
     }
 }

@@ -1,10 +1,8 @@
 //! A session that writes into staging. It takes statements as bytes and can load a stream.
 
-use cutover_database::Target;
-use cutover_database::target::{Host, Tls};
+use cutover_database::{Target, mysql_bulk};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, OptsBuilder, SslOpts};
-use secrecy::ExposeSecret as _;
 
 use super::sql::literal;
 use crate::DeltaError;
@@ -22,12 +20,6 @@ const OPTIONAL: &[&str] = &[
     "SET SESSION check_constraint_checks=0",
     "SET SESSION innodb_strict_mode=0",
 ];
-/// Certificates of the operating system, which the driver does not look for by itself.
-const SYSTEM_ROOTS: &[&str] = &[
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-];
 
 pub(crate) struct Writer {
     pub(crate) conn: Conn,
@@ -44,7 +36,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) async fn open(target: &Target) -> Result<Self, DeltaError> {
-        let conn = connect(target).await.map_err(|source| DeltaError::Connect {
+        let conn = mysql_bulk(target).await.map_err(|source| DeltaError::Connect {
             database: target.to_string(),
             source: source.into(),
         })?;
@@ -102,45 +94,4 @@ type Warning = (Vec<u8>, u32, Vec<u8>);
 /// `text` for a statement that this session sends.
 pub(crate) fn utf8(text: &str) -> String {
     format!("_utf8mb4 {}", literal(text.as_bytes()))
-}
-
-async fn connect(target: &Target) -> Result<Conn, mysql_async::Error> {
-    let insecure = SslOpts::default()
-        .with_danger_accept_invalid_certs(true)
-        .with_danger_skip_domain_validation(true);
-    match target.tls {
-        Tls::Disabled => Conn::new(options(target, None)).await,
-        Tls::Required => Conn::new(options(target, Some(insecure))).await,
-        Tls::VerifyFull => {
-            let bundle = SYSTEM_ROOTS
-                .iter()
-                .map(std::path::Path::new)
-                .find(|path| path.is_file());
-            let roots = bundle.map(|path| path.to_owned().into()).into_iter().collect();
-            let ssl = SslOpts::default()
-                .with_disable_built_in_roots(bundle.is_some())
-                .with_root_certs(roots);
-            Conn::new(options(target, Some(ssl))).await
-        }
-        Tls::Preferred => match Conn::new(options(target, Some(insecure))).await {
-            Err(mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer)) => {
-                Conn::new(options(target, None)).await
-            }
-            other => other,
-        },
-    }
-}
-
-fn options(target: &Target, ssl: Option<SslOpts>) -> OptsBuilder {
-    let options = OptsBuilder::default()
-        .user(Some(&target.user))
-        .pass(Some(target.password.expose_secret()))
-        .db_name(Some(&target.database))
-        // The way that was named is the way taken: no silent switch to a local socket.
-        .prefer_socket(false)
-        .tcp_nodelay(true);
-    match &target.host {
-        Host::Tcp(host, port) => options.ip_or_hostname(host).tcp_port(*port).ssl_opts(ssl),
-        Host::Socket(path, _) => options.socket(path.to_str()),
-    }
 }
