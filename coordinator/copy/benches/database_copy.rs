@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p cutover-copy` builds a database like Carbon's of `CUTOVER_BENCH_MB` megabytes (1024) on private
 //! servers, then runs every way `CUTOVER_BENCH_ROUNDS` times (3) in turn and prints the medians. Arguments
-//! `mysql`, `postgres` and `template` limit it to these. Others ask for what is out of the common: `many` for 5,000
+//! `mysql`, `postgres`, `template` and `files` (tables of one MariaDB server copied as files) limit it to these. Others ask for what is out of the common: `many` for 5,000
 //! tables, `rows` for one table of 10 million rows, `large` for values of 100 MB, which peers are not asked for.
 //! `CUTOVER_BENCH_PEERS` limits the peers to those whose name holds its text. Peers that are not installed are left out,
 //! and named.
@@ -17,10 +17,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cutover_copy::{CopyOptions, NoProgress, compare, copy};
-use cutover_database::Target;
+use cutover_copy::tablespaces::{export, exportable};
+use cutover_copy::{CopyOptions, CopyReport, NoProgress, compare, copy};
+use cutover_database::{OwnSessions, Target};
 use cutover_testdb::{MariaDb, Postgres};
 use secrecy::SecretString;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 const MARIA: &str = "
@@ -203,7 +205,25 @@ fn measure(
     renew: impl Fn(),
     peers: Vec<Peer<'_>>,
 ) -> Times {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ours = |runtime: &Runtime| streamed(runtime, from, to);
+    measure_of(engine, (from, to), renew, ours, peers)
+}
+
+/// A copy as it is without an agent on the database host.
+fn streamed(runtime: &Runtime, from: &Target, to: &Target) -> CopyReport {
+    let (options, cancel) = (CopyOptions::default(), CancellationToken::new());
+    let work = copy(from, to, &options, Arc::new(NoProgress), &cancel);
+    runtime.block_on(work).expect("copy")
+}
+
+fn measure_of(
+    engine: &'static str,
+    (from, to): (&Target, &Target),
+    renew: impl Fn(),
+    ours: impl Fn(&Runtime) -> CopyReport,
+    peers: Vec<Peer<'_>>,
+) -> Times {
+    let runtime = Runtime::new().expect("a runtime");
     let options = CopyOptions::default();
     let mut ways: Vec<(String, Vec<f64>)> = vec![
         ("copy".to_owned(), vec![]),
@@ -230,9 +250,7 @@ fn measure(
                 continue;
             }
             let cancel = CancellationToken::new();
-            let report = runtime
-                .block_on(copy(from, to, &options, Arc::new(NoProgress), &cancel))
-                .expect("copy");
+            let report = ours(&runtime);
             note(COPY, started.elapsed().as_secs_f64());
             let result = runtime
                 .block_on(compare(from, to, &options, Arc::new(NoProgress), &cancel))
@@ -408,6 +426,64 @@ fn template(megabytes: u64) -> Times {
     )
 }
 
+/// Inside one MariaDB server, large tables as files; against the rows copied by the server, and against `cp` of the files.
+fn files(megabytes: u64) -> Times {
+    let settings = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G"];
+    let server = MariaDb::start_with(&settings).expect("MariaDB");
+    server.create_database("carbon").expect("database");
+    server.sql("carbon", &script(MARIA, megabytes)).expect("data");
+    let target =
+        |name: &str| Target::parse(&server.url(name), SecretString::from(server.password())).expect("target");
+    let (from, to) = (target("carbon"), target("staging"));
+    let renew = || {
+        let sql = "DROP DATABASE IF EXISTS staging; CREATE DATABASE staging";
+        server.sql("", sql).expect("empty database");
+    };
+    let ours = |runtime: &Runtime| {
+        let (options, own) = (CopyOptions::default(), OwnSessions::new());
+        let all = runtime
+            .block_on(exportable(&from, &to, &options))
+            .expect("tables");
+        let export = runtime.block_on(export(&from, &to, &all.tables, &options, &own));
+        let export = export.expect("an export");
+        let tables: Vec<String> = export.tables().map(str::to_owned).collect();
+        copy_files(&server, &tables);
+        let (taken, notes) = runtime.block_on(export.import(&to)).expect("an import");
+        assert!(notes.is_empty() && taken.len() == tables.len(), "{notes:?}");
+        let resume = CopyOptions {
+            resume: true,
+            ..options
+        };
+        let cancel = CancellationToken::new();
+        let rest = copy(&from, &to, &resume, Arc::new(NoProgress), &cancel);
+        runtime.block_on(rest).expect("the rest")
+    };
+    let rows = Peer {
+        name: "INSERT ... SELECT of each table".to_owned(),
+        run: Box::new(|| {
+            streamed(&Runtime::new().expect("a runtime"), &from, &to);
+        }),
+    };
+    let cp = Peer {
+        name: "cp of the files, and sync".to_owned(),
+        run: Box::new(|| {
+            let data = server.data_dir().display().to_string();
+            let line = "mkdir $D.cp; cp $D/carbon/*.ibd $D.cp/; sync -f $D.cp; rm -r $D.cp";
+            bash(line, &[("D", data)]);
+        }),
+    };
+    measure_of("MariaDB, one server", (&from, &to), renew, ours, vec![rows, cp])
+}
+
+/// As the agent on the database host does it.
+fn copy_files(server: &MariaDb, tables: &[String]) {
+    let data = server.data_dir().display().to_string();
+    for table in tables {
+        let line = "for k in cfg ibd; do cp -p $D/carbon/$T.$k $D/staging/; sync $D/staging/$T.$k; done";
+        bash(line, &[("D", data.clone()), ("T", table.clone())]);
+    }
+}
+
 fn main() {
     let megabytes = setting("CUTOVER_BENCH_MB", 1024);
     let only: Vec<String> = std::env::args()
@@ -431,6 +507,9 @@ fn main() {
     }
     if wanted("template") {
         all.push(template(megabytes));
+    }
+    if wanted("files") {
+        all.push(files(megabytes));
     }
     for (name, [mysql_data, postgres_data]) in &extremes {
         let with_peers = *name != "large";

@@ -14,8 +14,9 @@ mod shapes;
 mod stored;
 mod sums;
 mod syntax;
+pub(crate) mod tablespaces;
 
-pub(crate) use compare::{compare, fingerprint};
+pub(crate) use compare::{compare, definitions, fingerprint};
 pub(crate) use copy::copy;
 pub(crate) use events::enable_events;
 pub(crate) use session::SESSION;

@@ -14,7 +14,7 @@ mod sums;
 mod template;
 mod tools;
 
-pub(crate) use compare::{compare, fingerprint};
+pub(crate) use compare::{compare, compares_as_fingerprint, definitions, fingerprint};
 pub(crate) use copy::copy;
 pub(crate) use session::{SESSION, ident};
 pub(crate) use shapes::shapes;

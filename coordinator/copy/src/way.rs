@@ -53,9 +53,7 @@ fn inside(engine: Engine) -> (CopyWay, String) {
         ),
         Engine::MySql => (
             CopyWay::SameServer,
-            "both databases lie on one server, so the rows do not leave it (INSERT ... SELECT); transportable \
-             tablespaces would need an agent on the database host that may write into the server's data folder"
-                .to_owned(),
+            "both databases lie on one server, so the rows do not leave it (INSERT ... SELECT)".to_owned(),
         ),
     }
 }

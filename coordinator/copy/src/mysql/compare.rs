@@ -86,6 +86,13 @@ pub(crate) async fn fingerprint(
     sums(workers, items, &CancellationToken::new()).await
 }
 
+pub(crate) async fn definitions(
+    target: &Target,
+    options: &CopyOptions,
+) -> Result<BTreeMap<(String, String), String>, CopyError> {
+    Ok(read(target, options).await?.inventory.definitions)
+}
+
 async fn read(target: &Target, options: &CopyOptions) -> Result<Database, CopyError> {
     let mut conn = session::reader(target).await?;
     let server = catalog::server(&mut conn, target).await?;

@@ -42,10 +42,7 @@ pub(crate) async fn copy(
     let stored = stored::all(&mut control, from, &names, options).await?;
     let (way, why) = choose_way(from, to, options, &target, &tables, &mut writer).await;
     let mut report = CopyReport::new((way, why));
-    let definitions: Vec<String> = tables.iter().map(|table| table.create.normalised()).collect();
-    let names_only = tables.iter().map(|table| table.name.as_str());
-    let identity = identity(from, names_only.chain(definitions.iter().map(String::as_str)));
-    let left = journal::open(to, &mut writer, &identity, options).await?;
+    let left = journal::open(to, &mut writer, &identity_of(from, &tables), options).await?;
 
     tables.sort_by_key(|table| std::cmp::Reverse(table.size));
     progress.total(tables.len() as u64, tables.iter().map(|table| table.size).sum());
@@ -87,6 +84,13 @@ pub(crate) async fn copy(
     journal::remove(&mut writer).await?;
     finish(&mut report, &loaded, &names);
     Ok(report)
+}
+
+/// What is copied, by the tables in the order of their names.
+pub(super) fn identity_of(from: &Target, tables: &[Table]) -> String {
+    let definitions: Vec<String> = tables.iter().map(|table| table.create.normalised()).collect();
+    let names = tables.iter().map(|table| table.name.as_str());
+    identity(from, names.chain(definitions.iter().map(String::as_str)))
 }
 
 async fn target_server(to: &Target) -> Result<Server, CopyError> {

@@ -99,6 +99,32 @@ pub(crate) async fn fingerprint(
     .await
 }
 
+pub(crate) async fn compares_as_fingerprint(
+    a: &Target,
+    b: &Target,
+    options: &CopyOptions,
+) -> Result<bool, CopyError> {
+    let (left, right) = futures::try_join!(read(a, options), read(b, options))?;
+    let alike = |(name, table): (&String, &Table)| {
+        let partner = right.tables.get(name);
+        partner.and_then(|partner| row_hash(&[&table.shape, &partner.shape])) == Some(own_hash(&table.shape))
+    };
+    Ok(left.tables.iter().all(alike))
+}
+
+pub(crate) async fn definitions(
+    target: &Target,
+    other: &Target,
+    options: &CopyOptions,
+) -> Result<BTreeMap<(String, String), String>, CopyError> {
+    let mut major = 0;
+    for database in [target, other] {
+        let mut conn = session::connect(database).await?;
+        major = major.max(catalog::major(&mut conn, database).await?);
+    }
+    schema::definitions(&Tools::find(major, target).await?, target, options).await
+}
+
 async fn read(target: &Target, options: &CopyOptions) -> Result<Database, CopyError> {
     let mut conn = session::connect(target).await?;
     let major = catalog::major(&mut conn, target).await?;

@@ -21,6 +21,10 @@ use crate::way::{self, WayFacts};
 use crate::workers::{Failure, run_all};
 use crate::{CopyError, CopyOptions, CopyProgress, CopyReport, CopyWay};
 
+/// So many tables are mostly small ones, whose connections wait for the network: more of them wait side by side.
+const MANY: usize = 500;
+const WAITING: usize = 8;
+
 pub(crate) async fn copy(
     from: &Target,
     to: &Target,
@@ -224,7 +228,11 @@ impl LoadPlan<'_> {
             });
         }
         let entries = Arc::new(std::mem::take(&mut rest.by_table));
-        let copiers = try_join_all((0..options.jobs()).map(|_| self.copier(&entries))).await?;
+        let jobs = match items.len() {
+            MANY.. => options.jobs().max(WAITING),
+            _ => options.jobs(),
+        };
+        let copiers = try_join_all((0..jobs).map(|_| self.copier(&entries))).await?;
         let result = run_all(copiers, items, cancel).await;
         let loaded = result.map_err(|Failure { done, error }| {
             let names = done.into_iter().flatten().chain(std::mem::take(&mut kept));

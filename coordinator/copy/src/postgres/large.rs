@@ -18,6 +18,11 @@ const HEADER: usize = 19;
 /// What ends COPY's binary form.
 pub(crate) const TRAILER: [u8; 2] = [0xff, 0xff];
 
+/// Whether all that a COPY sent, in either form, is no row: nothing, or the beginning and the end of its binary form.
+pub(crate) fn holds_no_row(bytes: &[u8]) -> bool {
+    bytes.is_empty() || bytes.len() == HEADER + TRAILER.len()
+}
+
 /// Rows of a table that have large values: where each lies, and the length of each such value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LargeRow {

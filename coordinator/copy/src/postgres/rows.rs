@@ -242,10 +242,20 @@ async fn write(
     sql: &str,
     mut receiver: mpsc::Receiver<Part>,
 ) -> Result<u64, CopyError> {
-    let failed = |error| CopyError::statement(format!("loading table `{}`", table.label()), to, error);
+    let what = format!("loading table `{}`", table.label());
+    let failed = |error| CopyError::statement(&what, to, error);
+    let stopped = || CopyError::local(&what, "production stopped sending");
+    let mut part = receiver.recv().await;
+    if matches!(&part, Some(Part::Rows(bytes)) if large::holds_no_row(bytes)) {
+        // A COPY waits for the network several times: a database of many empty tables is spared it.
+        return match receiver.recv().await {
+            Some(Part::End) => Ok(0),
+            Some(Part::Rows(_)) | None => Err(stopped()),
+        };
+    }
     let mut copy = writer.copy_in_raw(sql).await.map_err(failed)?;
     loop {
-        match receiver.recv().await {
+        match part {
             Some(Part::Rows(bytes)) if bytes.is_empty() => {}
             Some(Part::Rows(bytes)) => {
                 if let Err(error) = copy.send(bytes).await {
@@ -255,11 +265,9 @@ async fn write(
             Some(Part::End) => return copy.finish().await.map_err(failed),
             None => {
                 copy.abort("the rows could not be read to their end").await.ok();
-                return Err(CopyError::local(
-                    format!("loading table `{}`", table.label()),
-                    "production stopped sending",
-                ));
+                return Err(stopped());
             }
         }
+        part = receiver.recv().await;
     }
 }

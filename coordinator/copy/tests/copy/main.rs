@@ -9,4 +9,6 @@ mod narrow;
 mod postgres;
 mod resume;
 mod support;
+mod tablespaces;
+mod tls;
 mod torture;
