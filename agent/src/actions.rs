@@ -4,6 +4,7 @@
 mod backup_home;
 mod carry_files;
 mod compare_config;
+mod copy_tablespaces;
 mod copy_tree;
 mod edit_xml;
 mod fetch;
@@ -111,6 +112,15 @@ pub async fn perform(task: &Task) -> StepOutcome {
             let comparing = compare_config::perform(task, old, old_stock.as_ref(), new, new_stock.as_ref());
             Box::pin(comparing).await
         }
+        NodeAction::CopyTablespaces {
+            data_dir,
+            from,
+            to,
+            tables,
+        } => match undo {
+            false => copy_tablespaces::perform(task, data_dir, from, to, tables).await,
+            true => copy_tablespaces::undo(task, data_dir, to, tables).await,
+        },
         NodeAction::CompareConfig { .. }
         | NodeAction::Inspect { .. }
         | NodeAction::ProveStopped { .. }

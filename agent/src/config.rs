@@ -35,6 +35,8 @@ pub struct Config {
     pub start_env: BTreeMap<String, String>,
     /// Kinds of actions that are allowed; `None` allows all.
     pub actions: Option<Vec<String>>,
+    /// Data folders of database servers whose files may be copied from one database to another.
+    pub database_dirs: Vec<PathBuf>,
     /// Where systemd units are looked for.
     pub unit_dirs: Vec<PathBuf>,
     /// Where cron tables are looked for.
@@ -42,7 +44,7 @@ pub struct Config {
 }
 
 /// Every kind of action that a policy can allow.
-pub const ACTION_KINDS: [&str; 14] = [
+pub const ACTION_KINDS: [&str; 15] = [
     "inspect",
     "unpack",
     "backup-home",
@@ -50,6 +52,7 @@ pub const ACTION_KINDS: [&str; 14] = [
     "carry-files",
     "edit-xml",
     "compare-config",
+    "copy-tablespaces",
     "hold-server",
     "stop-server",
     "prove-stopped",
@@ -110,6 +113,7 @@ impl Config {
             umask: reader.umask("umask", 0o022),
             start_env: reader.start_env(),
             actions: reader.actions(),
+            database_dirs: reader.directories("database_dirs", &[]),
             unit_dirs: reader.directories("unit_dirs", &["/etc/systemd/system", "/lib/systemd/system"]),
             cron_dirs: reader.directories("cron_dirs", &["/etc/cron.d", "/var/spool/cron/crontabs"]),
         };

@@ -69,6 +69,11 @@ pub fn node(scene: Scene<'_>, homes: &[PathBuf]) -> NodeFacts {
         addresses: host::addresses(),
         java_home: java_home(config),
         backup_free_bytes: cutover_files::space::free_bytes(&config.backup_dir).unwrap_or(0),
+        database_dirs: config
+            .database_dirs
+            .iter()
+            .map(|dir| dir.to_string_lossy().into_owned())
+            .collect(),
         homes: homes.iter().map(|home| home::facts(scene, home)).collect(),
     }
 }

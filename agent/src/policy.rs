@@ -13,6 +13,7 @@ use crate::config::Config;
 pub struct Policy {
     homes: Vec<Pattern>,
     texts: Vec<String>,
+    database_dirs: Vec<PathBuf>,
     actions: Option<Vec<String>>,
 }
 
@@ -33,6 +34,7 @@ impl Policy {
                 .filter_map(|home| Pattern::new(home).ok())
                 .collect(),
             texts: config.homes.clone(),
+            database_dirs: config.database_dirs.clone(),
             actions: config.actions.clone(),
         }
     }
@@ -73,6 +75,24 @@ impl Policy {
                 })
             }
             NodeAction::BackupHome { name, .. } => file_name(name),
+            NodeAction::CopyTablespaces {
+                data_dir,
+                from,
+                to,
+                tables,
+            } => {
+                self.database_dir(data_dir)?;
+                if from == to {
+                    return Err(refused(
+                        format!("database `{to}` was not copied"),
+                        "it would be copied onto itself",
+                    ));
+                }
+                [from, to]
+                    .into_iter()
+                    .chain(tables)
+                    .try_for_each(|name| plain_name(name))
+            }
             NodeAction::Inspect { .. }
             | NodeAction::CompareConfig { .. }
             | NodeAction::Unpack { .. }
@@ -133,6 +153,25 @@ impl Policy {
             format!("home {place} was refused"),
             format!("this agent's policy names only {}", self.texts.join(", ")),
             "correct the home in the upgrade file, or add it to `homes` in the agent's policy file",
+        ))
+    }
+
+    /// The real path of a database server's data folder, if the policy names it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::PolicyRefused`], or [`ErrorCode::NotFound`] when it does not exist.
+    pub fn database_dir(&self, dir: &str) -> Result<PathBuf, StepError> {
+        let real = real_path(Path::new(dir))?;
+        let real_one = |allowed: &PathBuf| allowed.canonicalize().is_ok_and(|allowed| allowed == real);
+        if Path::new(dir).is_absolute() && self.database_dirs.iter().any(real_one) {
+            return Ok(real);
+        }
+        Err(StepError::new(
+            ErrorCode::PolicyRefused,
+            format!("the data folder `{dir}` was refused"),
+            "this agent's policy does not name it in `database_dirs`",
+            "add it there if the owner of the database host agrees, or remove `host` from the database in the upgrade \
+             file: its tables are then copied by rows",
         ))
     }
 
@@ -210,6 +249,18 @@ fn file_name(name: &str) -> Result<(), StepError> {
     Err(refused(
         format!("archive name `{name}` was refused"),
         "it must be 1 to 128 letters, digits, `.`, `_`, `-` or `@`, and not begin with `.`",
+    ))
+}
+
+/// Of a database or a table: the same in the server as in the file system, and no way out of a folder.
+fn plain_name(name: &str) -> Result<(), StepError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !name.is_empty() && name.len() <= 64 && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(refused(
+        format!("the name `{name}` was refused"),
+        "files of tables are copied only where database and table are named with letters, digits and `_`",
     ))
 }
 

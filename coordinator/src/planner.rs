@@ -13,6 +13,7 @@ pub mod phases;
 pub mod rehearsal;
 pub mod roles;
 pub mod scripts;
+pub mod tablespaces;
 pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,10 @@ pub struct DatabaseProbe {
     pub rss: RssLevel,
     /// Tables of production, in upper case.
     pub tables: BTreeSet<String>,
+    /// Tables of production that only a statement with a schema's name reaches, without it and in upper case.
+    pub hidden_tables: BTreeSet<String>,
+    /// Triggers in it.
+    pub triggers: u64,
     /// Tenants in it.
     pub tenants: Vec<i64>,
     /// Bytes in it.
@@ -80,6 +85,19 @@ pub struct DatabaseProbe {
     pub findings: Vec<Finding>,
     /// How production is fenced.
     pub fencing: fence::Fencing,
+    /// What was seen of the database host that the upgrade file names.
+    pub host: Option<HostProbe>,
+}
+
+/// What was seen of a database host whose agent is to copy files of tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostProbe {
+    /// The node, if there is one of that name.
+    pub node: Option<PlanNode>,
+    /// Both databases are of MySQL or MariaDB, on one server.
+    pub same_server: bool,
+    /// The tables that may be copied so.
+    pub exportable: cutover_copy::tablespaces::Exportable,
 }
 
 /// A script that a plan may use.
@@ -296,6 +314,8 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     }
     let (data, found) = mode::choose(inputs, &databases, &kept_in_step);
     findings.extend(found);
+    let (taken, beside) = tablespaces::attach(inputs, data.mode, &mut databases);
+    findings.extend(taken);
     // Which database a script runs on depends on the mode.
     let migrates_production = inputs.migrates_production(data.mode);
     for database in &databases {
@@ -310,6 +330,7 @@ pub fn plan(inputs: &Inputs<'_>) -> (Option<Plan>, Vec<Finding>) {
     if data.mode == DataMode::Delta {
         notes.extend(kept_in_step);
     }
+    notes.extend(beside);
     notes.extend(config.notes(inputs.nodes.len()));
     let plan = phases::compile(inputs, databases, data, notes, &config);
     (Some(plan), findings)
@@ -362,6 +383,7 @@ fn plan_database(
         scripts_why,
         may_lose: may_lose(inputs, database),
         delta: None,
+        tablespaces: None,
         production_identity: probe.production_identity.clone(),
         staging_identity: probe.staging_identity.clone(),
     }
@@ -390,8 +412,24 @@ fn notes(inputs: &Inputs<'_>, databases: &[PlanDatabase], findings: &[Finding]) 
             .iter()
             .map(|finding| format!("{}: {}", finding.place, finding.text)),
     );
+    notes.extend(beside_production(inputs));
     notes.extend(inputs.guide.notes.iter().cloned());
     notes
+}
+
+/// What stands for the time in which a page lets staging run beside production.
+fn beside_production(inputs: &Inputs<'_>) -> Option<String> {
+    let tried = match inputs.rehearsal.filter(|rehearsal| rehearsal.failed.is_none()) {
+        Some(rehearsal) => format!("as the rehearsal {} did", rehearsal.run),
+        None => "and none has yet".to_owned(),
+    };
+    inputs.guide.beside.then(|| {
+        format!(
+            "the page lets staging run beside production before names are switched. Here the new servers take the old \
+             ones' place on the same hosts: what can be tried beside a serving production is the data, by \
+             `cutover rehearse`, {tried}"
+        )
+    })
 }
 
 fn fence_notes(database: &str, fencing: &fence::Fencing) -> Vec<String> {

@@ -6,6 +6,7 @@ mod backup;
 mod catalog;
 mod checkpoint;
 mod copy;
+mod definitions;
 mod delta;
 mod fence;
 mod finalize;
@@ -16,6 +17,7 @@ mod progress;
 mod rehearsal;
 mod repair;
 mod synchronise;
+mod tablespaces;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -71,6 +73,8 @@ pub struct Worker {
     blobs: Blobs,
     store: Arc<dyn Store>,
     own: OwnSessions,
+    /// Tables whose files are being copied: the lock lives as long as the connection that holds it.
+    exports: tablespaces::Exports,
 }
 
 impl Worker {
@@ -82,6 +86,7 @@ impl Worker {
             blobs,
             store,
             own: OwnSessions::new(),
+            exports: tablespaces::Exports::default(),
         }
     }
 
@@ -137,6 +142,7 @@ impl Worker {
             DatabaseAction::Backup => self.back_up(job, database).await,
             DatabaseAction::Migrate { role } => self.migrate(job, database, *role).await,
             DatabaseAction::Copy { serving } => self.copy(job, database, *serving).await,
+            DatabaseAction::ExportTables { tables } => self.export_tables(job, database, tables).await,
             DatabaseAction::CaptureManifest => tried(job, self.capture_manifest(job, database).await),
             DatabaseAction::BringDelta { fenced } => {
                 tried(job, self.bring_delta(job, database, *fenced).await)
@@ -167,6 +173,7 @@ impl Worker {
         match action {
             DatabaseAction::Migrate { role } => self.unmigrate(job, database, *role).await,
             DatabaseAction::Copy { .. } => self.empty_staging(job, database).await,
+            DatabaseAction::ExportTables { .. } => self.give_up_export(job, database).await,
             DatabaseAction::Fence { .. } => self.unfence(job, database).await,
             DatabaseAction::MakeScratch { keep } => self.give_up_scratch(job, database, *keep).await,
             DatabaseAction::Verify

@@ -3,7 +3,7 @@
 
 mod data;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,9 @@ pub struct PlanDatabase {
     /// How rows get into a staging that was migrated first; absent where it must be migrated last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<DeltaWay>,
+    /// Which tables are copied as files, and by whom; absent where none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespaces: Option<Tablespaces>,
     /// Identity of the production database when the plan was made: another one is refused.
     pub production_identity: String,
     /// Identity of the staging database when the plan was made.
@@ -106,6 +109,23 @@ pub struct DeltaWay {
     /// The upgrade path whose fix-ups follow the rows; none where the scripts change no rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix_ups: Option<String>,
+}
+
+/// Tables that are copied as files inside one MySQL or MariaDB server (transportable tablespaces).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tablespaces {
+    /// The node on the server's host.
+    pub node: NodeName,
+    /// The server's data folder.
+    pub data_dir: String,
+    /// Production's folder in it.
+    pub from: String,
+    /// Staging's folder in it.
+    pub to: String,
+    /// The tables.
+    pub tables: Vec<String>,
+    /// Bytes in them, as the server reckons.
+    pub bytes: u64,
 }
 
 /// URL and secret of one database.
@@ -289,6 +309,12 @@ pub enum DatabaseAction {
     },
     /// Remove the rehearsal's scratch database.
     DropScratch,
+    /// Make large tables in staging without their files, and lock them in production until the copy takes the files
+    /// in that the agent on the database host copies.
+    ExportTables {
+        /// The tables.
+        tables: Vec<String>,
+    },
     /// Prove that staging equals production.
     Compare {
         /// Staging is migrated already: what is compared are the columns that both have.
@@ -334,6 +360,7 @@ impl DatabaseAction {
             DatabaseAction::DropScratch => "drop-scratch",
             DatabaseAction::CaptureManifest => "capture-manifest",
             DatabaseAction::BringDelta { .. } => "bring-delta",
+            DatabaseAction::ExportTables { .. } => "export-tables",
             DatabaseAction::Compare { migrated: false } => "compare-databases",
             DatabaseAction::Compare { migrated: true } => "compare-migrated",
             DatabaseAction::Repair { .. } => "repair",
@@ -426,6 +453,16 @@ impl Plan {
     #[must_use]
     pub fn step(&self, id: &StepId) -> Option<&PlanStep> {
         self.steps().find(|step| &step.id == id)
+    }
+
+    /// Every node that a step is carried out on: the nodes that are upgraded, and database hosts.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeSet<NodeName> {
+        let of_steps = self.steps().filter_map(|step| match &step.place {
+            Place::Node(node) => Some(node.clone()),
+            Place::Database(_) | Place::Coordinator => None,
+        });
+        self.nodes.iter().cloned().chain(of_steps).collect()
     }
 
     /// A database by its name.

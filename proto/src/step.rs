@@ -168,6 +168,18 @@ pub enum NodeAction {
         /// The new version's distribution, when it is not.
         new_stock: Option<BlobRef>,
     },
+    /// Copy the files of tables from one database's folder to another's, inside one MySQL or MariaDB server that has
+    /// locked and described them (`FLUSH TABLES ... FOR EXPORT`).
+    CopyTablespaces {
+        /// The server's data folder; the agent's policy must name it in `database_dirs`.
+        data_dir: String,
+        /// The database copied from.
+        from: String,
+        /// The database copied to, where the tables have no files.
+        to: String,
+        /// The tables. One that the server has not described is left out.
+        tables: Vec<String>,
+    },
     /// Promise that the server of a home stays down.
     HoldServer {
         /// The home.
@@ -230,6 +242,7 @@ impl NodeAction {
             NodeAction::CarryFiles { .. } => "carry-files",
             NodeAction::EditXml { .. } => "edit-xml",
             NodeAction::CompareConfig { .. } => "compare-config",
+            NodeAction::CopyTablespaces { .. } => "copy-tablespaces",
             NodeAction::HoldServer { .. } => "hold-server",
             NodeAction::StopServer { .. } => "stop-server",
             NodeAction::ProveStopped { .. } => "prove-stopped",
@@ -247,6 +260,7 @@ impl NodeAction {
             NodeAction::Inspect { homes } => homes.iter().map(String::as_str).collect(),
             NodeAction::CopyTree { from, to, .. } | NodeAction::CarryFiles { from, to, .. } => vec![from, to],
             NodeAction::CompareConfig { old, new, .. } => vec![old, new],
+            NodeAction::CopyTablespaces { .. } => Vec::new(),
             NodeAction::EditXml { home, edits, .. } => {
                 let mut homes: Vec<&str> = vec![home];
                 homes.extend(edits.iter().filter_map(|edit| match &edit.value {
@@ -287,6 +301,7 @@ impl NodeAction {
             | NodeAction::CopyTree { .. }
             | NodeAction::CarryFiles { .. }
             | NodeAction::CompareConfig { .. }
+            | NodeAction::CopyTablespaces { .. }
             | NodeAction::HoldServer { .. }
             | NodeAction::StopServer { .. }
             | NodeAction::ProveStopped { .. }

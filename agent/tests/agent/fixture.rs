@@ -56,7 +56,7 @@ impl Drop for Node {
 fn open(root: &Path, coordinator: &Coordinator) -> Arc<Agent> {
     let text = format!(
         "node = \"node-1\"\ncoordinator = \"127.0.0.1:1\"\nstate_dir = \"{0}/state\"\nbackup_dir = \"{0}/backup\"\n\
-         homes = [\"{0}/wso2*\"]\njava_home = \"{0}\"\nunit_dirs = []\ncron_dirs = []\n{3}\
+         homes = [\"{0}/wso2*\"]\njava_home = \"{0}\"\ndatabase_dirs = [\"{0}/data\"]\nunit_dirs = []\ncron_dirs = []\n{3}\
          [start.env]\nCARBON_STANDIN = \"{1}\"\nCARBON_STANDIN_OWNER = \"{2}\"\nCARBON_STANDIN_WRITE_INTERVAL_MS = \"0\"\n",
         root.display(),
         server_program().display(),

@@ -17,3 +17,4 @@ mod outside;
 mod restarts;
 mod servers;
 mod session;
+mod tablespaces;

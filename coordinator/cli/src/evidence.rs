@@ -112,12 +112,21 @@ const CHOICES: &[Choice] = &[
             Always("tables"),
             Always("rows"),
             Always("bytes"),
+            IfAny("tables_as_files"),
             IfAny("disabled_events"),
         ],
     },
     Choice {
         kinds: &["compare"],
         brief: &[Always("tables"), Always("rows")],
+    },
+    Choice {
+        kinds: &["export"],
+        brief: &[Always("tables"), Always("bytes")],
+    },
+    Choice {
+        kinds: &["copy-tablespaces-*"],
+        brief: &[Always("tables"), Always("bytes"), IfAny("left_out")],
     },
     // Directories; the copy of a database is named `copy` alone.
     Choice {

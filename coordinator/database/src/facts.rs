@@ -119,6 +119,9 @@ pub struct DatabaseFacts {
     pub objects: BTreeMap<ObjectKind, u64>,
     /// Tables and views that a statement without schema name reaches, in upper case.
     pub table_names: BTreeSet<String>,
+    /// Tables that only a statement with a schema's name reaches, without it and in upper case (PostgreSQL).
+    #[serde(default)]
+    pub hidden_tables: BTreeSet<String>,
     /// Extensions (PostgreSQL), without `plpgsql`.
     pub extensions: Vec<String>,
     /// Bytes of data and indexes.
@@ -198,6 +201,7 @@ pub async fn facts(target: &Target) -> Result<DatabaseFacts, DatabaseError> {
 async fn gather(connection: &mut Connection) -> Result<DatabaseFacts, DatabaseError> {
     let own = engine_facts(connection).await?;
     let columns = columns(connection).await?;
+    let hidden_tables = hidden_tables(connection).await?;
     let tenants = tenants(connection, &columns).await?;
     let objects = count_objects(connection).await?;
     let privileges = privileges(connection).await?;
@@ -220,6 +224,7 @@ async fn gather(connection: &mut Connection) -> Result<DatabaseFacts, DatabaseEr
         sql_mode: own.sql_mode,
         objects,
         table_names: columns.iter().map(|(table, _)| table.to_uppercase()).collect(),
+        hidden_tables,
         extensions: own.extensions,
         data_bytes: own.data_bytes,
         locks: own.locks,
@@ -248,6 +253,17 @@ pub(crate) async fn columns(
     };
     let rows = connection.rows(ACTION, sql).await?;
     Ok(rows.iter().map(|row| (row.text(0), row.text(1))).collect())
+}
+
+async fn hidden_tables(connection: &mut Connection) -> Result<BTreeSet<String>, DatabaseError> {
+    if connection.engine() == Engine::MySql {
+        return Ok(BTreeSet::new());
+    }
+    let sql = "SELECT DISTINCT upper(c.relname) FROM pg_catalog.pg_class c \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT pg_catalog.pg_table_is_visible(c.oid) \
+               AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'";
+    Ok(connection.column(ACTION, sql).await?.into_iter().collect())
 }
 
 fn upper(columns: &BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use cutover_proto::ids::NodeName;
 use cutover_proto::view::{Finding, Severity};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -170,6 +171,22 @@ impl<'t> Section<'t> {
             format!("add it, for example {key} = {example}"),
         );
         String::new()
+    }
+
+    /// The name of a node that may be absent.
+    pub fn node(&mut self, findings: &mut Findings<'_>, key: &str) -> Option<NodeName> {
+        let (span, path) = (self.span_of(key), self.path(key));
+        let text = self.text(findings, key)?;
+        let read = text.parse();
+        if let Err(error) = &read {
+            findings.error(
+                &span,
+                "bad-value",
+                format!("`{path}`: {error}"),
+                "name a node as `cutover node list` shows it",
+            );
+        }
+        read.ok()
     }
 
     /// A whole number of 0 or more.

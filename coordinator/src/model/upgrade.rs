@@ -162,7 +162,7 @@ fn read(top: &mut Section<'_>, findings: &mut Findings<'_>) -> Upgrade {
         ),
         copy_first: order == "copy-first",
         expect: expect(&mut nodes, findings),
-        manager: manager(&mut nodes, findings),
+        manager: nodes.node(findings, "manager"),
         nodes: select(&mut nodes, findings),
         old_home: absolute(&mut home, findings, "old", "\"/opt/wso2dss-3.0.1\""),
         new_home: absolute(&mut home, findings, "new", "\"/opt/wso2dss-3.2.0\""),
@@ -229,23 +229,6 @@ fn expect(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> u32 {
         );
     }
     nodes.number(findings, "expect").unwrap_or(0)
-}
-
-fn manager(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> Option<NodeName> {
-    let span = nodes.span_of("manager");
-    let text = nodes.text(findings, "manager")?;
-    match text.parse() {
-        Ok(name) => Some(name),
-        Err(error) => {
-            findings.error(
-                &span,
-                "bad-value",
-                format!("`nodes.manager`: {error}"),
-                "name a node as `cutover node list` shows it",
-            );
-            None
-        }
-    }
 }
 
 fn select(nodes: &mut Section<'_>, findings: &mut Findings<'_>) -> Selector {

@@ -24,6 +24,12 @@ pub(super) fn way(
     if database.scripts.is_empty() {
         return Err("no script runs on it: staging is kept equal to production instead".to_owned());
     }
+    if probe.triggers > 0 {
+        return Err(format!(
+            "production has {} trigger(s), which would act in staging on the rows brought over",
+            probe.triggers
+        ));
+    }
     let engine = if database.engine == "postgres" {
         Engine::Postgres
     } else {
@@ -80,7 +86,8 @@ fn of_script(
             statement.index + 1
         ));
     }
-    delta_allowed(&runs, &probe.tables, following.as_ref())
+    let tables = probe.tables.union(&probe.hidden_tables).cloned().collect();
+    delta_allowed(&runs, &tables, following.as_ref())
         .map(|()| path)
         .map_err(|reason| format!("`{name}`: {reason}"))
 }

@@ -89,6 +89,8 @@ fn scratch(upgrade: &str, database: &PlanDatabase) -> PlanDatabase {
         staging,
         staging_identity: format!("{server}/{name}"),
         application: None,
+        // Tables are locked for it, and a rehearsal's production serves.
+        tablespaces: None,
         ..database.clone()
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn node(name: &str) -> PlanNode {
             addresses: vec![],
             java_home: Some("/jdk".into()),
             backup_free_bytes: 1 << 40,
+            database_dirs: vec![],
             homes: vec![
                 home(&format!("/opt/{name}/old"), "3.0.1", "4.1.0"),
                 home(&format!("/opt/{name}/new"), "3.2.0", "4.2.0"),
@@ -118,6 +119,8 @@ impl World {
                     tables: ["UM_TENANT", "UM_USER", "UM_ROLE", "UM_PERMISSION", "REG_LOG"]
                         .map(str::to_owned)
                         .into(),
+                    hidden_tables: BTreeSet::new(),
+                    triggers: 0,
                     tenants: vec![1, 2],
                     bytes: 100 << 20,
                     findings: vec![],
@@ -125,6 +128,7 @@ impl World {
                         accounts: vec!["dss".into()],
                         ..fence::Fencing::default()
                     },
+                    host: None,
                 },
             )]
             .into(),

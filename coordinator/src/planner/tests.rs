@@ -5,6 +5,7 @@ mod named;
 mod online;
 mod refusals;
 mod stock;
+mod tablespaces;
 
 use cutover_proto::plan::{DatabaseAction, DatabaseRole, StepAction};
 use cutover_proto::step::{ConfigValue, NodeAction};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cutover_copy::{CopyError, CopyOptions, CopyReport, compare, copy};
-use cutover_database::{ProvenStaging, Target, drop_all_objects, facts};
+use cutover_copy::{CopyError, CopyOptions, CopyReport, compare, compares_as_fingerprint, copy};
+use cutover_database::{DatabaseFacts, ProvenStaging, Target, drop_all_objects, facts};
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::plan::{DatabaseRole, Place, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -36,10 +36,11 @@ impl Worker {
         same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
         // What an earlier try left is ours; anything else was written by someone since the preflight.
         let begun = self.is_claimed(job, &mark(database));
-        if !found.objects.is_empty() && !begun {
-            return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
+        if !begun {
+            self.refuse_if_filled(database, &found)?;
         }
         self.claim(job, &mark(database)).await?;
+        let (files, notes) = self.take_files_in(job, database).await?;
         let report = self.copy_or_resume(job, database, begun, serving).await?;
         let way = serde_json::to_value(report.way).ok();
         let way = way
@@ -54,7 +55,10 @@ impl Worker {
             .with("bytes", report.bytes)
             .with("millis", report.millis)
             .with("disabled_events", serde_json::json!(report.disabled_events));
-        for (number, note) in report.notes.iter().enumerate() {
+        if database.tablespaces.is_some() {
+            receipt = receipt.with("tables_as_files", files);
+        }
+        for (number, note) in notes.iter().chain(&report.notes).enumerate() {
             receipt = receipt.with(&format!("note{}", number + 1), note);
         }
         self.hand_over(database, receipt).await
@@ -92,6 +96,19 @@ impl Worker {
         result.map_err(|e| copy_failed("the copy to staging failed", &e))
     }
 
+    /// Refuses a staging with anything in it, when nothing of this run can be there.
+    pub(super) fn refuse_if_filled(
+        &self,
+        database: &PlanDatabase,
+        found: &DatabaseFacts,
+    ) -> Result<(), StepError> {
+        if found.objects.is_empty() {
+            return Ok(());
+        }
+        let staging = target_of(database, DatabaseRole::Staging)?;
+        Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)))
+    }
+
     /// Refuses to write to a staging that this run did not fill.
     pub(super) fn ensure_ours(&self, job: &Job, database: &PlanDatabase) -> Result<(), StepError> {
         if self.is_claimed(job, &mark(database)) {
@@ -120,12 +137,18 @@ impl Worker {
     pub(super) async fn compare(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
+        let told = |e: CopyError| copy_failed("production and staging could not be compared", &e);
+        let options = options();
+        let as_fingerprint = Box::pin(compares_as_fingerprint(&production, &staging, &options));
+        let as_fingerprint = as_fingerprint.await.map_err(told)?;
         // Taken first: a row that arrives between the two makes the comparison fail.
-        let before = production_fingerprint(&production).await?;
+        let before = match as_fingerprint {
+            true => None,
+            false => Some(production_fingerprint(&production).await?),
+        };
         let teller = Arc::new(Teller::new(job));
-        let result = Box::pin(compare(&production, &staging, &options(), teller, &job.cancel))
-            .await
-            .map_err(|e| copy_failed("production and staging could not be compared", &e))?;
+        let result = Box::pin(compare(&production, &staging, &options, teller, &job.cancel));
+        let result = result.await.map_err(told)?;
         // A rehearsal's production goes on serving: what differs is told, and is no failure.
         if !result.equal && job.plan.rehearses.is_none() {
             let shown: Vec<String> = result.differences.iter().take(20).cloned().collect();
@@ -145,13 +168,13 @@ impl Worker {
             .iter()
             .map(|t| (t.name.as_str(), t.rows_a, t.checksum_a.as_str()))
             .collect();
-        let proof = Sha256Hex::of(&serde_json::to_vec(&sums).unwrap_or_default());
+        let proof = digest(&sums);
         Ok(Receipt::new()
             .with("tables", sums.len())
             .with("rows", rows)
             .with("differences", result.differences.len())
-            .with("checksums_sha256", proof)
-            .with(FINGERPRINT, before))
+            .with("checksums_sha256", &proof)
+            .with(FINGERPRINT, before.unwrap_or(proof)))
     }
 
     /// Production has not changed since it was proven equal to staging: a session that came and went in between could
@@ -202,7 +225,7 @@ impl Worker {
 }
 
 /// The mark that a copy of this run began in an empty staging: what stands there from then on is ours.
-fn mark(database: &PlanDatabase) -> String {
+pub(super) fn mark(database: &PlanDatabase) -> String {
     format!("{}.staging-copy", database.name)
 }
 
@@ -213,11 +236,16 @@ pub(super) async fn production_fingerprint(production: &Target) -> Result<Sha256
     let sums = Box::pin(cutover_copy::fingerprint(production, &options()))
         .await
         .map_err(|e| copy_failed("production could not be read", &e))?;
-    let sums: Vec<(&String, u64, &String)> = sums
+    let sums: Vec<(&str, u64, &str)> = sums
         .iter()
-        .map(|(name, sum)| (name, sum.rows, &sum.checksum))
+        .map(|(name, sum)| (name.as_str(), sum.rows, sum.checksum.as_str()))
         .collect();
-    Ok(Sha256Hex::of(&serde_json::to_vec(&sums).unwrap_or_default()))
+    Ok(digest(&sums))
+}
+
+/// Of name, rows and checksum of every table, in the order of names.
+fn digest(sums: &[(&str, u64, &str)]) -> Sha256Hex {
+    Sha256Hex::of(&serde_json::to_vec(sums).unwrap_or_default())
 }
 
 fn not_empty(staging: &str, objects: &str) -> StepError {
@@ -229,7 +257,7 @@ fn not_empty(staging: &str, objects: &str) -> StepError {
     )
 }
 
-fn copy_failed(what: &str, error: &CopyError) -> StepError {
+pub(super) fn copy_failed(what: &str, error: &CopyError) -> StepError {
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -45,6 +45,9 @@ impl Worker {
             .await
             .map_err(|error| delta_failed("name and hash of each row could not be kept", &error))?;
         let rows: u64 = manifest.tables().values().map(|table| table.rows).sum();
+        let production = target_of(database, DatabaseRole::Production)?;
+        self.keep_definitions(job.run, database, &staging, &production)
+            .await?;
         Ok(Receipt::new()
             .with("manifest", manifest.id())
             .with("tables", manifest.tables().len())
@@ -54,6 +57,8 @@ impl Worker {
     /// Brings in what production wrote since the copy. It can be repeated: staging remembers each row.
     pub(super) async fn bring_delta(&self, job: &Job, database: &PlanDatabase, fenced: bool) -> StepOutcome {
         let (production, staging) = self.before_pass(job, database, fenced).await?;
+        self.refuse_new_definitions(job.run, database, &staging, &production)
+            .await?;
         let path = known_path(database, &staging)?;
         let dir = self.manifest_dir(job.run, &database.name);
         let manifest = Manifest::load(&dir)
@@ -153,6 +158,9 @@ impl Worker {
     /// What only served to find later rows: it holds keys of production, and is of no use to a migrated one.
     pub(super) async fn drop_manifest(&self, run: RunId, database: &str) -> Result<(), StepError> {
         let dir = self.manifest_dir(run, database);
+        tokio::fs::remove_file(self.definitions_file(run, database))
+            .await
+            .ok();
         match tokio::fs::remove_dir_all(&dir).await {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,6 +1,6 @@
 //! What a plan needs to know of the databases. Every problem is a finding; nothing is changed.
 
-use cutover_database::{DatabaseFacts, FencePlan, SchemaLevel, compatible, facts};
+use cutover_database::{DatabaseFacts, FencePlan, ObjectKind, SchemaLevel, compatible, facts};
 use cutover_proto::plan::DatabaseAddress;
 use cutover_proto::report::StepError;
 use cutover_proto::view::Finding;
@@ -53,6 +53,14 @@ impl Worker {
                 .as_ref()
                 .map(|facts| facts.table_names.clone())
                 .unwrap_or_default(),
+            hidden_tables: production
+                .as_ref()
+                .map(|facts| facts.hidden_tables.clone())
+                .unwrap_or_default(),
+            triggers: production
+                .as_ref()
+                .and_then(|facts| facts.objects.get(&ObjectKind::Trigger).copied())
+                .unwrap_or_default(),
             tenants: production
                 .as_ref()
                 .and_then(|facts| facts.tenants.as_ref())
@@ -61,6 +69,7 @@ impl Worker {
             bytes: production.as_ref().map_or(0, |facts| facts.data_bytes),
             findings,
             fencing,
+            host: None,
         }
     }
 }

@@ -146,6 +146,17 @@ impl From<&NodeAction> for pb::Action {
                 new,
                 new_stock: new_stock.as_ref().map(Into::into),
             }),
+            NodeAction::CopyTablespaces {
+                data_dir,
+                from,
+                to,
+                tables,
+            } => Kind::CopyTablespaces(pb::CopyTablespaces {
+                data_dir,
+                from,
+                to,
+                tables,
+            }),
             NodeAction::HoldServer { home } => Kind::HoldServer(pb::HoldServer { home }),
             NodeAction::StopServer {
                 home,
@@ -222,6 +233,12 @@ impl TryFrom<pb::Action> for NodeAction {
                 old_stock: a.old_stock.map(TryInto::try_into).transpose()?,
                 new: a.new,
                 new_stock: a.new_stock.map(TryInto::try_into).transpose()?,
+            },
+            Kind::CopyTablespaces(a) => NodeAction::CopyTablespaces {
+                data_dir: a.data_dir,
+                from: a.from,
+                to: a.to,
+                tables: a.tables,
             },
             Kind::HoldServer(a) => NodeAction::HoldServer { home: a.home },
             Kind::StopServer(a) => NodeAction::StopServer {
@@ -324,6 +341,14 @@ mod tests {
                     old_stock: old_stock.map(blob),
                     new,
                     new_stock: new_stock.map(blob),
+                }
+            ),
+            (".*", ".*", ".*", proptest::collection::vec(".*", 0..3)).prop_map(
+                |(data_dir, from, to, tables)| NodeAction::CopyTablespaces {
+                    data_dir,
+                    from,
+                    to,
+                    tables
                 }
             ),
             ".*".prop_map(|home| NodeAction::HoldServer { home }),

@@ -45,6 +45,8 @@ pub(super) struct AgentSetup<'a> {
     pub(super) stock: PathBuf,
     pub(super) old_stock: PathBuf,
     pub(super) unpacked: bool,
+    /// The database server's folder, where the agent may copy files of tables.
+    pub(super) database_dir: Option<PathBuf>,
 }
 
 impl AgentHost {
@@ -132,6 +134,9 @@ fn policy(setup: &AgentSetup<'_>) -> Result<String> {
     }
     // The machine's own units and cron tables are none of this fleet's business.
     writeln!(text, "unit_dirs = [\"{dir}/none\"]\ncron_dirs = [\"{dir}/none\"]")?;
+    if let Some(dir) = &setup.database_dir {
+        writeln!(text, "database_dirs = [\"{}\"]", dir.display())?;
+    }
     writeln!(text, "[start.env]\nCARBON_STANDIN_OWNER = \"{}\"", setup.owner)?;
     Ok(text)
 }

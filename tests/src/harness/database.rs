@@ -276,6 +276,15 @@ impl Databases {
         self.server.port()
     }
 
+    /// The folder of production's MariaDB server.
+    #[must_use]
+    pub fn data_dir(&self) -> Option<PathBuf> {
+        match &self.server {
+            Server::MariaDb(server) => Some(server.data_dir()),
+            Server::Postgres(_) => None,
+        }
+    }
+
     /// The loopback port of a database's server.
     #[must_use]
     pub fn port_of(&self, database: &str) -> u16 {

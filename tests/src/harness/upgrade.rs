@@ -50,6 +50,8 @@ pub struct UpgradeFile {
     pub admin: String,
     /// Script files beside the upgrade file.
     pub scripts: Vec<PathBuf>,
+    /// The node on the database host of the first.
+    pub host: Option<String>,
     /// Databases beside the first: name, data source, URL of production, URL of staging.
     pub others: Vec<[String; 4]>,
     /// Tenants that never had a directory.
@@ -103,6 +105,7 @@ impl UpgradeFile {
             application: (databases.account() == Account::Administrator).then(|| secrets.reference("app")),
             admin: secrets.reference("admin"),
             scripts: Vec::new(),
+            host: spec.database_host.then(|| hop.node(1)),
             without_directory: vec![4, 5],
             stop_grace: 60,
             stop_kill: false,
@@ -150,6 +153,9 @@ impl UpgradeFile {
             MAIN.datasource
         )?;
         self.addresses(&mut text, &self.production, &self.staging)?;
+        if let Some(host) = &self.host {
+            writeln!(text, "host        = \"{host}\"")?;
+        }
         if !self.scripts.is_empty() {
             let names: Vec<String> = self
                 .scripts

@@ -99,6 +99,12 @@ impl MariaDb {
         socket(&self.home)
     }
 
+    /// The folder that holds the server's files.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.data()
+    }
+
     /// A user that may do everything, over TCP and the socket.
     #[must_use]
     pub fn superuser(&self) -> &str {

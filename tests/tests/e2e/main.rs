@@ -17,3 +17,4 @@ mod secrets;
 mod single;
 mod site_config;
 mod support;
+mod tablespaces;

@@ -250,6 +250,42 @@ fn row_that_the_migrated_staging_refuses_holds_the_run_and_is_shown_until_it_goe
     every_row_arrived(&fleet)
 }
 
+/// A delta brings rows over. A view that came later would be missing in the migrated staging.
+#[test]
+fn definition_that_changes_in_production_after_the_copy_holds_the_run() -> Result<()> {
+    for engine in [EngineKind::MariaDb, EngineKind::Postgres] {
+        let mut fleet = started(engine, "delta")?;
+        let run = fleet.apply_planned()?;
+        let waiting = fleet.settle(&run, LIMIT)?;
+        ensure!(
+            waiting.state == RunStateView::WaitingForApproval,
+            "{:?}",
+            waiting.state
+        );
+        let view = "CREATE VIEW late_view AS SELECT ID FROM HAMMER_PARENT";
+        fleet.databases.sql_as_application(PRODUCTION, view)?;
+        let approve = ["approve", &run, "--reason", "downtime begins"];
+        let held = fleet.order(&run, &approve, LIMIT)?;
+        ensure!(held.state == RunStateView::Held, "{:?}", held.state);
+        let step = held.step("quiesce.delta@carbon")?;
+        let error = step.error.as_ref().context("an error")?.to_string();
+        ensure!(
+            error.to_lowercase().contains("late_view") && error.contains("is new"),
+            "{error}"
+        );
+        ensure!(
+            fleet.hosts.iter().all(|host| host.old.is_serving()),
+            "a server was stopped for what was known to fail"
+        );
+        fleet
+            .databases
+            .sql_as_application(PRODUCTION, "DROP VIEW late_view")?;
+        fleet.cli.run(&["retry", &run])?.expect(0)?;
+        fleet.finish(&run, LIMIT)?;
+    }
+    Ok(())
+}
+
 fn coordinator_dies(engine: EngineKind, mode: &str, kinds: &[&str], test: &str) -> Result<()> {
     if !can_crash(test)? {
         return Ok(());

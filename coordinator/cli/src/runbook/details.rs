@@ -79,6 +79,7 @@ fn of_node(action: &NodeAction) -> Vec<String> {
         NodeAction::CompareConfig { old, new, .. } => {
             vec![format!("{old} against both versions' stock, for {new}")]
         }
+        NodeAction::CopyTablespaces { tables, .. } => vec![tables.join(", ")],
         NodeAction::Inspect { .. }
         | NodeAction::HoldServer { .. }
         | NodeAction::ProveStopped { .. }
@@ -99,6 +100,7 @@ fn of_database(action: &DatabaseAction) -> Vec<String> {
             Some(access) => format!("proven by trying to connect as {}", access.user),
             None => "proven from the server's own catalog".to_owned(),
         }],
+        DatabaseAction::ExportTables { tables } => vec![tables.join(", ")],
         DatabaseAction::Copy { serving: true } => vec!["production serves meanwhile".to_owned()],
         DatabaseAction::Verify
         | DatabaseAction::ProveAlone { .. }

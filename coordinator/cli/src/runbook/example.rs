@@ -243,6 +243,7 @@ pub(crate) fn plan() -> Plan {
         databases: vec![PlanDatabase {
             may_lose: Vec::new(),
             delta: None,
+            tablespaces: None,
             name: "carbon".into(),
             datasource: "WSO2_CARBON_DB".into(),
             engine: "mysql".into(),

@@ -24,6 +24,7 @@ fn facts(database: &str) -> DatabaseFacts {
         max_allowed_packet: Some(16_777_216),
         sql_mode: None,
         table_names: std::collections::BTreeSet::new(),
+        hidden_tables: std::collections::BTreeSet::new(),
         objects: BTreeMap::new(),
         extensions: Vec::new(),
         data_bytes: 0,

@@ -62,6 +62,7 @@ fn node(name: &str, homes: Vec<HomeFacts>) -> PlanNode {
             addresses: vec![],
             java_home: Some("/jdk".into()),
             backup_free_bytes: 1 << 40,
+            database_dirs: vec![],
             homes,
         }),
     }
@@ -118,6 +119,8 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         .into_iter()
         .filter(|table| table.starts_with("RM_") == name.contains("metadata"))
         .collect(),
+        hidden_tables: Default::default(),
+        triggers: 0,
         tenants: if name.contains("metadata") {
             vec![]
         } else {
@@ -131,6 +134,7 @@ fn planned(guide: &str, text: &str, nodes: &[PlanNode]) -> (bool, Vec<Finding>) 
         bytes: 1 << 20,
         findings: vec![],
         fencing: crate::planner::fence::Fencing::default(),
+        host: None,
     };
     let names: Vec<String> = upgrade
         .databases

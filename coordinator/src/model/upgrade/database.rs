@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use cutover_database::Target;
+use cutover_proto::ids::NodeName;
 use cutover_proto::plan::DatabaseAddress;
 use cutover_proto::step::{AdminAccess, SecretRef};
 use secrecy::SecretString;
@@ -30,6 +31,8 @@ pub struct UpgradeDatabase {
     pub may_lose: Vec<String>,
     /// Whether what checkpoints find in staging is repaired, and the domain of the primary user store.
     pub repair: Option<String>,
+    /// The node on production's database host, whose agent may copy the files of its tables.
+    pub host: Option<NodeName>,
     /// Line in the file.
     pub line: String,
 }
@@ -47,6 +50,7 @@ pub(super) fn databases(top: &mut Section<'_>, findings: &mut Findings<'_>) -> V
             scripts: section.texts(findings, "scripts").unwrap_or_default(),
             may_lose: section.texts(findings, "may_lose").unwrap_or_default(),
             repair: repair(&mut section, findings),
+            host: section.node(findings, "host"),
             line: format!(
                 "database `{}`",
                 section.text(findings, "name").unwrap_or_default()

@@ -120,6 +120,7 @@ impl World {
                 addresses: vec![],
                 java_home: None,
                 backup_free_bytes: 0,
+                database_dirs: vec![],
                 homes: vec![
                     home("/opt/old", "3.0.1", "4.1.0"),
                     home("/opt/new", "3.2.0", "4.2.0"),

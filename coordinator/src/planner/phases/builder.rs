@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cutover_proto::ids::StepId;
+use cutover_proto::ids::{NodeName, StepId};
 use cutover_proto::plan::{
     DataPlan, DatabaseAction, Place, PlanDatabase, PlanPhase, PlanStep, Reversal, StepAction,
 };
@@ -50,7 +50,12 @@ impl Draft {
     }
 
     pub(super) fn node(node: &PlanNode, action: NodeAction, title: String) -> Self {
-        Self::new(Place::Node(node.name.clone()), StepAction::Node(action), title)
+        Self::on(&node.name, action, title)
+    }
+
+    /// On a node that need not be one of those that are upgraded.
+    pub(super) fn on(node: &NodeName, action: NodeAction, title: String) -> Self {
+        Self::new(Place::Node(node.clone()), StepAction::Node(action), title)
     }
 
     pub(super) fn database(database: &PlanDatabase, action: DatabaseAction, title: String) -> Self {

@@ -76,15 +76,66 @@ fn data_of(b: &Builder<'_>, database: &PlanDatabase) -> Vec<PlanStep> {
     .undo("empty staging again")
     .deadline(28800);
     let copy = b.step("data.copy", copy);
+    let [export, files] = as_files(b, database);
     let compare = compare(b, database, false);
     let migrate = migrate(b, database, role, "data.migrate");
     let repair = repair(b, database);
     let order = if migrates_production {
-        [Some(backup), migrate, Some(copy), Some(compare), repair]
+        [
+            Some(backup),
+            migrate,
+            export,
+            files,
+            Some(copy),
+            Some(compare),
+            repair,
+        ]
     } else {
-        [Some(backup), Some(copy), Some(compare), migrate, repair]
+        [
+            Some(backup),
+            export,
+            files,
+            Some(copy),
+            Some(compare),
+            migrate,
+            repair,
+        ]
     };
     builder::in_a_row(order.into_iter().flatten().collect())
+}
+
+/// Large tables that are copied as files: locked here, copied on the database host, taken in by the copy.
+fn as_files(b: &Builder<'_>, database: &PlanDatabase) -> [Option<PlanStep>; 2] {
+    let Some(files) = &database.tablespaces else {
+        return [None, None];
+    };
+    let count = files.tables.len();
+    let export = Draft::database(
+        database,
+        DatabaseAction::ExportTables {
+            tables: files.tables.clone(),
+        },
+        format!("lock {count} table(s) of production and make them in staging, for a copy of their files"),
+    )
+    .undo("end the lock, empty staging")
+    .deadline(3600);
+    let action = NodeAction::CopyTablespaces {
+        data_dir: files.data_dir.clone(),
+        from: files.from.clone(),
+        to: files.to.clone(),
+        tables: files.tables.clone(),
+    };
+    let title = format!(
+        "copy the files of {count} table(s) from {0}/{1} to {0}/{2}",
+        files.data_dir, files.from, files.to
+    );
+    let copied = Draft::on(&files.node, action, title)
+        .undo("remove what is not whole; the rest goes with the tables of staging")
+        .deadline(28800);
+    [
+        Some(b.step("data.export", export)),
+        Some(b.step(&format!("data.copy-tablespaces-{}", database.name), copied)),
+    ]
 }
 
 /// Repairs are done on staging, behind the copy and the migration and before the checkpoints look.

@@ -1,7 +1,7 @@
 //! Every shipped guide on a fleet that it is for.
 
 use super::*;
-use crate::planner::testing::{shipped, source};
+use crate::planner::testing::{World, shipped, source};
 
 /// Product, old version and kernel, new version and kernel.
 fn hop(name: &str) -> [&'static str; 5] {
@@ -229,4 +229,12 @@ fn test_beside_production_when_the_page_speaks_of_it_then_declined_as_nothing_se
         .find(|sentence| sentence.id == "beside")
         .unwrap();
     assert!(beside.steps.is_empty() && beside.declined.is_some());
+    let mut world = World::new();
+    let told = |world: &World| {
+        let notes = world.good().notes;
+        notes.into_iter().find(|note| note.contains("beside production"))
+    };
+    assert_eq!(told(&world), None);
+    world.guide.beside = true;
+    assert!(told(&world).unwrap().contains("none has yet"));
 }

@@ -275,3 +275,15 @@ fn override_when_its_replacement_names_another_database_then_refused() {
     world.upgrade.copy_first = true;
     assert_eq!(world.codes(), ["script-other-database"]);
 }
+
+#[test]
+fn rows_brought_in_later_when_production_has_triggers_then_refused_in_the_plan() {
+    let mut world = World::new();
+    world.upgrade.downtime.mode = Some(DataMode::Delta);
+    world.databases.get_mut("carbon").unwrap().triggers = 2;
+    let (plan, findings) = world.plan();
+    assert!(plan.is_none());
+    let found = findings.iter().find(|finding| finding.code == "no-delta");
+    let text = &found.expect("a finding").text;
+    assert!(text.contains("2 trigger(s)"), "{text}");
+}

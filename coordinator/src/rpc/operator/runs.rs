@@ -464,6 +464,7 @@ mod tests {
         let database = PlanDatabase {
             may_lose: Vec::new(),
             delta: None,
+            tablespaces: None,
             name: node.to_owned(),
             datasource: String::new(),
             engine: "mysql".into(),

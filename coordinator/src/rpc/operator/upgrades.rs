@@ -14,8 +14,8 @@ use cutover_sqlscript::Dialect;
 use crate::app::App;
 use crate::guide::{Guide, script_text};
 use crate::model::selector::Selector;
-use crate::model::upgrade::{Distribution, Upgrade};
-use crate::planner::{self, DatabaseProbe, Inputs, KnownScript, PlanNode};
+use crate::model::upgrade::{Distribution, Upgrade, UpgradeDatabase};
+use crate::planner::{self, DatabaseProbe, HostProbe, Inputs, KnownScript, PlanNode};
 use crate::rpc::status::RpcError;
 use crate::store::NodeRow;
 
@@ -128,7 +128,8 @@ impl App {
                         .probe(&database.name, &database.production, &database.staging, fencing),
                 )
                 .await;
-            databases.insert(database.name.clone(), probe);
+            let host = self.host_of(database, operator).await?;
+            databases.insert(database.name.clone(), DatabaseProbe { host, ..probe });
         }
         let scripts = self.scripts(guide, &upgrade, &attachments).await?;
         let identities = databases.values().map(|probe| probe.production_identity.clone());
@@ -165,6 +166,28 @@ impl App {
             findings,
             wanted: Vec::new(),
         })
+    }
+
+    /// What is to be known of the database host that the file names. A database that can't be read has findings of its
+    /// own.
+    async fn host_of(
+        &self,
+        database: &UpgradeDatabase,
+        operator: &str,
+    ) -> Result<Option<HostProbe>, RpcError> {
+        let Some(host) = &database.host else {
+            return Ok(None);
+        };
+        self.refresh_inventory(std::slice::from_ref(host), operator)
+            .await
+            .ok();
+        let rows = self.store.nodes().await?;
+        let row = rows.into_iter().find(|row| &row.name == host);
+        let exportable = Box::pin(self.worker.exportable(&database.production, &database.staging)).await;
+        Ok(Some(HostProbe {
+            node: row.map(|row| self.plan_node(row)),
+            ..exportable.unwrap_or_default()
+        }))
     }
 
     /// The nodes that a selector chooses, as they are now.

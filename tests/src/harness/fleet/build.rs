@@ -59,6 +59,9 @@ impl Fleet {
             stock: stocks.join("new"),
             old_stock: stocks.join("old"),
             unpacked,
+            database_dir: (spec.database_host && name == spec.hop.node(1))
+                .then(|| self.databases.data_dir())
+                .flatten(),
         };
         AgentHost::start(&setup, binaries, &self.cli, (old, new))
     }

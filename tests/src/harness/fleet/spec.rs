@@ -47,6 +47,8 @@ pub struct FleetSpec {
     pub vault: bool,
     /// Whether staging lies on a database server of its own.
     pub two_servers: bool,
+    /// Whether the first node is the database host, too, and its agent may copy files of tables there (MariaDB).
+    pub database_host: bool,
 }
 
 impl FleetSpec {
@@ -68,6 +70,7 @@ impl FleetSpec {
             site: false,
             vault: false,
             two_servers: false,
+            database_host: false,
         }
     }
 

@@ -254,6 +254,7 @@ mod tests {
             addresses: vec!["10.0.0.1".into()],
             java_home: None,
             backup_free_bytes: 1 << 30,
+            database_dirs: vec![],
             homes: vec![
                 home,
                 HomeFacts {

@@ -141,7 +141,7 @@ impl Driver {
     }
 
     pub(super) fn resend_all(&mut self) {
-        for node in self.plan.nodes.clone() {
+        for node in self.plan.hosts() {
             self.resend(&node);
         }
     }
