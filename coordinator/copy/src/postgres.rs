@@ -10,6 +10,7 @@ mod rows;
 mod schema;
 mod session;
 mod shapes;
+mod small;
 mod sums;
 mod template;
 mod tools;

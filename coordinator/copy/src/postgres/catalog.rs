@@ -21,6 +21,8 @@ pub(crate) struct Table {
     pub(crate) schema: String,
     pub(crate) name: String,
     pub(crate) size: u64,
+    /// A few pages, with nothing stored elsewhere.
+    pub(crate) small: bool,
     /// Columns that hold data of their own.
     pub(crate) columns: Vec<String>,
     /// Those of type bytea, which may hold large values.
@@ -70,7 +72,9 @@ pub(crate) async fn tables(
     let mut keys = shapes::keys(conn, target).await?;
     let major = major(conn, target).await?;
     let sql = format!(
-        "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text \
+        "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text, \
+           (pg_relation_size(c.oid) <= 32768 \
+            AND coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) = 0)::text \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {USER_SCHEMAS} \
            AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
@@ -88,6 +92,7 @@ pub(crate) async fn tables(
                 schema: text(row, 1),
                 name: text(row, 2),
                 size: number(row, 3),
+                small: text(row, 4) == "true",
                 binary: own.iter().all(Column::is_portable),
                 bytea: own
                     .iter()

@@ -13,6 +13,7 @@ use super::entries::Entry;
 use super::journal::Journal;
 use super::large::{self, LargeRow};
 use super::session::run;
+use super::small;
 use crate::journal::{Whole, table_place};
 use crate::progress::TableMeter;
 use crate::workers::Worker;
@@ -30,6 +31,8 @@ pub(crate) struct RowCopier {
     pub(crate) writer: PgConnection,
     /// Both servers have one major version.
     pub(crate) same_major: bool,
+    /// Staging takes small tables as statements.
+    pub(crate) statements: bool,
     pub(crate) progress: Arc<dyn CopyProgress>,
     pub(crate) journal: Arc<Journal>,
     /// What can be created when the rows of a table are there.
@@ -95,6 +98,15 @@ impl RowCopier {
         let what = format!("loading table `{}`", table.label());
         // Truncated in the same transaction, the rows may be stored as visible to all at once.
         let begin = format!("BEGIN; TRUNCATE ONLY {}", table.quoted());
+        if self.statements && small::fits(table) {
+            let found = small::statement(&mut self.reader, &self.from, table).await?;
+            if let Some((insert, rows, bytes)) = found {
+                (meter.rows, meter.bytes) = (rows, bytes);
+                let all = [begin, insert, self.end(table, &meter)].concat();
+                run(&mut self.writer, &self.to, &what, &all).await?;
+                return Ok(loaded(table, &meter));
+            }
+        }
         run(&mut self.writer, &self.to, &what, &begin).await?;
         let format = if self.same_major && table.binary {
             "binary"
@@ -124,25 +136,29 @@ impl RowCopier {
         let write = write(&mut self.writer, &self.to, table, &into, receiver);
         let ((), rows) = futures::try_join!(read, write)?;
         meter.rows = rows;
+        let end = format!("SELECT{}", self.end(table, &meter));
+        run(&mut self.writer, &self.to, &what, &end).await?;
+        Ok(loaded(table, &meter))
+    }
+
+    /// What follows the rows. The journal's row goes with them: both are there, or neither is.
+    fn end(&self, table: &Table, meter: &TableMeter) -> String {
         let whole = Whole {
-            rows,
+            rows: meter.rows,
             bytes: meter.bytes,
         };
-        // The journal's row goes with the table's rows: both are there, or neither is.
-        let commit = format!(
-            "SELECT{}; COMMIT",
-            self.journal.record(&table_place(&table.label()), whole)
-        );
-        run(&mut self.writer, &self.to, &what, &commit).await?;
-        let analyze = format!("ANALYZE {}", table.quoted());
-        run(&mut self.writer, &self.to, &what, &analyze).await?;
-        meter.done();
-        Ok(Loaded {
-            name: table.label(),
-            rows,
-            bytes: meter.bytes,
-            kept: false,
-        })
+        let record = self.journal.record(&table_place(&table.label()), whole);
+        format!("{record}; COMMIT; ANALYZE {}", table.quoted())
+    }
+}
+
+fn loaded(table: &Table, meter: &TableMeter) -> Loaded {
+    meter.done();
+    Loaded {
+        name: table.label(),
+        rows: meter.rows,
+        bytes: meter.bytes,
+        kept: false,
     }
 }
 
