@@ -155,7 +155,7 @@ async fn columns(
     server: &Server,
 ) -> Result<BTreeMap<String, Vec<(Column, bool)>>, CopyError> {
     let sql = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, GENERATION_EXPRESSION, COLUMN_KEY, COLUMN_TYPE, \
-               IS_NULLABLE, CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+               IS_NULLABLE, CHARACTER_OCTET_LENGTH, CHARACTER_SET_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
                ORDER BY TABLE_NAME, ORDINAL_POSITION";
     let mut found: BTreeMap<String, Vec<(Column, bool)>> = BTreeMap::new();
     let mut left: BTreeMap<String, u64> = BTreeMap::new();
@@ -176,6 +176,7 @@ async fn columns(
             primary: text(&row, 5) == "PRI",
             nullable: text(&row, 7) == "YES",
             sql_type: text(&row, 6),
+            charset: row.get(9).and_then(Option::as_ref).map(|_| text(&row, 9)),
             short,
             data_type,
         };

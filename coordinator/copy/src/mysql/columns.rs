@@ -13,6 +13,8 @@ pub(crate) struct Column {
     pub(crate) nullable: bool,
     /// Type with its length.
     pub(crate) sql_type: String,
+    /// Character set of text.
+    pub(crate) charset: Option<String>,
     /// Its bytes may be part of a concatenation: they are few.
     pub(crate) short: bool,
 }

@@ -5,7 +5,7 @@ use cutover_database::Target;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
 use super::catalog::Table;
-use super::columns::Column;
+use super::columns::{Codec, Column};
 use super::rows::Out;
 use super::session::{rows, value};
 use super::syntax::ident;
@@ -14,11 +14,31 @@ use crate::CopyError;
 /// Values above this travel in pieces of this.
 pub(crate) const LARGE: u64 = 8 << 20;
 
-const INTEGERS: [&str; 5] = ["tinyint", "smallint", "mediumint", "int", "bigint"];
+/// Types whose values are written in a statement as the server shows them; in quotes where they are no numbers.
+const NUMBERS: [&str; 6] = ["tinyint", "smallint", "mediumint", "int", "bigint", "decimal"];
+const QUOTED: [&str; 5] = ["date", "time", "datetime", "timestamp", "year"];
 
 /// Bytes of a piece: the server reads the whole value for each, so that a very large one has larger pieces.
 fn piece_of(length: u64) -> u64 {
     LARGE.max(length / 16)
+}
+
+/// A key's value in a statement. Text keeps its own character set, so that the key's index serves.
+fn literal(column: &Column, bytes: &[u8]) -> Option<String> {
+    let shown = || String::from_utf8_lossy(bytes).into_owned();
+    let hex = || format!("X'{}'", hex(bytes));
+    let of = |types: &[&str]| types.contains(&column.data_type.as_str());
+    match (&column.charset, column.codec) {
+        (_, Codec::Plain) if of(&NUMBERS) => Some(shown()),
+        (_, Codec::Plain) if of(&QUOTED) => Some(format!("'{}'", shown())),
+        (Some(charset), Codec::Plain) if of(&["char", "varchar"]) => Some(format!("_{charset} {}", hex())),
+        (None, Codec::Plain) if of(&["binary", "varbinary"]) => Some(hex()),
+        _ => None,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How rows with large values of a table are found again.
@@ -31,7 +51,7 @@ pub(crate) struct Large<'a> {
     values: Vec<usize>,
 }
 
-/// A row that was left out: its key as the server wrote it, and the length of each value, 0 where it is not large.
+/// A row that was left out: its key as a statement writes it, and the length of each value, 0 where it is not large.
 #[derive(Debug)]
 pub(crate) struct LargeRow {
     key: Vec<String>,
@@ -39,8 +59,8 @@ pub(crate) struct LargeRow {
 }
 
 impl<'a> Large<'a> {
-    /// For tables whose rows can be found by whole numbers, as all of Carbon's with large values can. Values of others
-    /// are held whole.
+    /// For tables with a primary key that a statement can name, as all of Carbon's with large values have. Values of
+    /// others are held whole.
     pub(crate) fn of(table: &'a Table) -> Option<Self> {
         let places = |wanted: &dyn Fn(&Column) -> bool| -> Vec<usize> {
             let columns = table.columns.iter().enumerate();
@@ -56,11 +76,11 @@ impl<'a> Large<'a> {
                 "mediumblob" | "longblob" | "mediumtext" | "longtext"
             )
         });
-        let numbers = key
+        let named = key
             .iter()
             .filter_map(|index| table.columns.get(*index))
-            .all(|column| INTEGERS.contains(&column.data_type.as_str()));
-        let usable = numbers && !key.is_empty() && table.key_is_plain;
+            .all(|column| literal(column, b"").is_some());
+        let usable = named && !key.is_empty() && table.key_is_plain;
         (usable && !values.is_empty() && table.size >= LARGE).then_some(Large { table, key, values })
     }
 
@@ -102,11 +122,12 @@ impl<'a> Large<'a> {
         if lengths.iter().all(|length| *length == 0) {
             return Ok(None);
         }
-        let key = self
-            .key
-            .iter()
-            .map(|index| text(*index))
-            .collect::<Result<_, _>>()?;
+        let mut key = Vec::new();
+        for index in &self.key {
+            let bytes = value(row, *index)?.unwrap_or_default();
+            let column = self.table.columns.get(*index);
+            key.extend(column.and_then(|column| literal(column, bytes)));
+        }
         Ok(Some(LargeRow { key, lengths }))
     }
 
@@ -120,7 +141,8 @@ impl<'a> Large<'a> {
         parts.join(" AND ")
     }
 
-    /// Sends one row as a line for LOAD DATA.
+    /// Sends one row as a line for LOAD DATA. A key that is not unique, or that a collation folds, finds none or two rows,
+    /// which is noticed.
     pub(super) async fn send(
         &self,
         reader: &mut MySqlConnection,
@@ -168,5 +190,44 @@ impl<'a> Large<'a> {
         }
         out.end_line();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_when_written_in_a_statement_then_as_its_type_wants_it() {
+        let column = |data_type: &str, charset: Option<&str>| Column {
+            name: "k".to_owned(),
+            data_type: data_type.to_owned(),
+            codec: Codec::of(data_type, true),
+            auto_increment: false,
+            primary: true,
+            nullable: false,
+            sql_type: data_type.to_owned(),
+            charset: charset.map(str::to_owned),
+            short: true,
+        };
+        let of = |data_type, charset, bytes: &[u8]| literal(&column(data_type, charset), bytes);
+        assert_eq!(of("bigint", None, b"-7").as_deref(), Some("-7"));
+        assert_eq!(
+            of("datetime", None, b"2014-01-01 00:00:00").as_deref(),
+            Some("'2014-01-01 00:00:00'")
+        );
+        assert_eq!(
+            of("varchar", Some("latin1"), b"\xe9'").as_deref(),
+            Some("_latin1 X'e927'")
+        );
+        assert_eq!(of("varbinary", None, b"\0x").as_deref(), Some("X'0078'"));
+        for (data_type, charset) in [
+            ("float", None),
+            ("uuid", None),
+            ("enum", Some("latin1")),
+            ("bit", None),
+        ] {
+            assert_eq!(of(data_type, charset, b"1"), None, "{data_type}");
+        }
     }
 }

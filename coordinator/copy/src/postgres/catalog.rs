@@ -25,8 +25,8 @@ pub(crate) struct Table {
     pub(crate) small: bool,
     /// Columns that hold data of their own.
     pub(crate) columns: Vec<String>,
-    /// Those of type bytea, which may hold large values.
-    pub(crate) bytea: Vec<String>,
+    /// Those that may hold large values, which can be cut into pieces in COPY's binary form: type, by name.
+    pub(crate) cut: BTreeMap<String, Cut>,
     /// Every value means the same in binary form in another database.
     pub(crate) binary: bool,
     /// Table, columns and keys as they are shown to others.
@@ -71,6 +71,8 @@ pub(crate) async fn tables(
     let mut columns = columns(conn, target).await?;
     let mut keys = shapes::keys(conn, target).await?;
     let major = major(conn, target).await?;
+    let encoding = names(conn, target, "SELECT current_setting('server_encoding')").await?;
+    let utf8 = encoding.first().is_some_and(|encoding| encoding == "UTF8");
     let sql = format!(
         "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text, \
            (pg_relation_size(c.oid) <= 32768 \
@@ -94,10 +96,10 @@ pub(crate) async fn tables(
                 size: number(row, 3),
                 small: text(row, 4) == "true",
                 binary: own.iter().all(Column::is_portable),
-                bytea: own
+                cut: own
                     .iter()
-                    .filter(|column| !column.generated && column.type_name == "bytea")
-                    .map(|column| column.name.clone())
+                    .filter(|column| !column.generated)
+                    .filter_map(|column| Some((column.name.clone(), column.cut(utf8)?)))
                     .collect(),
                 columns: own
                     .into_iter()
@@ -107,6 +109,15 @@ pub(crate) async fn tables(
             }
         })
         .collect())
+}
+
+/// What the pieces of a large value are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Bytes of the value.
+    Bytes,
+    /// Bytes of text in UTF-8, which is both the server's and the session's encoding.
+    Text,
 }
 
 /// A column, generated ones included.
@@ -126,6 +137,14 @@ impl Column {
     /// Binary forms of user types and of the reg* types hold identifiers that differ between databases.
     fn is_portable(&self) -> bool {
         self.type_oid < FIRST_USER_OID && !self.type_name.trim_start_matches('_').starts_with("reg")
+    }
+
+    fn cut(&self, utf8: bool) -> Option<Cut> {
+        match self.type_name.as_str() {
+            "bytea" => Some(Cut::Bytes),
+            "text" | "varchar" if utf8 => Some(Cut::Text),
+            _ => None,
+        }
     }
 
     /// Types whose equality is equality of bytes; 1.0 and 1.00 are equal numbers but not the same value.

@@ -14,7 +14,6 @@ use super::journal::{self, Journal};
 use super::rows::{Item, Loaded, RowCopier};
 use super::schema::{Schema, copy_large_objects};
 use super::session::{self, ident, literal, rows, run, text};
-use super::small;
 use super::template;
 use super::tools::Tools;
 use crate::journal::{Done, identity};
@@ -106,7 +105,6 @@ async fn stream(
         to,
         snapshot: &snapshot,
         same_major: majors.0 == majors.1,
-        statements: majors.1 >= small::SINCE,
         journal: Arc::new(journal),
         progress: &progress,
     };
@@ -200,7 +198,6 @@ struct LoadPlan<'a> {
     to: &'a Target,
     snapshot: &'a str,
     same_major: bool,
-    statements: bool,
     journal: Arc<Journal>,
     progress: &'a Arc<dyn CopyProgress>,
 }
@@ -259,7 +256,6 @@ impl LoadPlan<'_> {
             reader,
             writer,
             same_major: self.same_major,
-            statements: self.statements,
             progress: Arc::clone(self.progress),
             journal: Arc::clone(&self.journal),
             entries: Arc::clone(entries),

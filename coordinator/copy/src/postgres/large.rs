@@ -5,12 +5,12 @@ use cutover_database::Target;
 use futures::StreamExt as _;
 use sqlx::postgres::PgConnection;
 
-use super::catalog::Table;
+use super::catalog::{Cut, Table};
 use super::rows::Out;
 use super::session::{ident, number, rows, text};
 use crate::CopyError;
 
-/// Values above this travel in pieces of this.
+/// Values above this travel in pieces of about this.
 pub(crate) const LARGE: u64 = 8 << 20;
 
 /// COPY's signature, flags and the length of an extension that is never there.
@@ -44,7 +44,7 @@ fn lies_at(ctid: &str) -> String {
 fn candidates(table: &Table) -> Vec<(usize, &str)> {
     let columns = table.columns.iter().enumerate();
     columns
-        .filter(|(_, column)| table.bytea.contains(*column))
+        .filter(|(_, column)| table.cut.contains_key(*column))
         .map(|(index, column)| (index, column.as_str()))
         .collect()
 }
@@ -114,7 +114,7 @@ pub(super) async fn send(
         .enumerate()
         .map(
             |(index, name)| match row.values.iter().any(|(large, _)| *large == index) {
-                true => "NULL::bytea".to_owned(),
+                true => "NULL".to_owned(),
                 false => ident(name),
             },
         )
@@ -135,11 +135,16 @@ pub(super) async fn send(
                 let column = table.columns.get(index).ok_or_else(|| odd(&what))?;
                 let size = i32::try_from(*length).map_err(|error| CopyError::local(&what, error))?;
                 out.push(&size.to_be_bytes()).await;
+                let bytes = match table.cut.get(column) {
+                    Some(Cut::Text) => format!("convert_to({}, 'UTF8')", ident(column)),
+                    Some(Cut::Bytes) | None => ident(column),
+                };
+                // The server reads the whole of a text for each: a very large one has larger pieces.
+                let most = LARGE.max(length / 16);
                 let mut sent = 0;
                 while sent < *length {
                     let sql = format!(
-                        "SELECT substring({} FROM {} FOR {LARGE}) FROM ONLY {} WHERE {place}",
-                        ident(column),
+                        "SELECT substring({bytes} FROM {} FOR {most}) FROM ONLY {} WHERE {place}",
                         sent + 1,
                         table.quoted()
                     );

@@ -31,8 +31,6 @@ pub(crate) struct RowCopier {
     pub(crate) writer: PgConnection,
     /// Both servers have one major version.
     pub(crate) same_major: bool,
-    /// Staging takes small tables as statements.
-    pub(crate) statements: bool,
     pub(crate) progress: Arc<dyn CopyProgress>,
     pub(crate) journal: Arc<Journal>,
     /// What can be created when the rows of a table are there.
@@ -98,7 +96,7 @@ impl RowCopier {
         let what = format!("loading table `{}`", table.label());
         // Truncated in the same transaction, the rows may be stored as visible to all at once.
         let begin = format!("BEGIN; TRUNCATE ONLY {}", table.quoted());
-        if self.statements && small::fits(table) {
+        if small::fits(table) {
             let found = small::statement(&mut self.reader, &self.from, table).await?;
             if let Some((insert, rows, bytes)) = found {
                 (meter.rows, meter.bytes) = (rows, bytes);

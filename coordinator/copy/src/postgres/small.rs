@@ -9,9 +9,6 @@ use super::catalog::Table;
 use super::session::literal;
 use crate::{CopyError, may_be_secret};
 
-/// The first major version that takes values for identity columns.
-pub(crate) const SINCE: u32 = 10;
-
 /// Whether a table may travel so. A server can be set to log its statements, so none has what may be a secret.
 pub(crate) fn fits(table: &Table) -> bool {
     table.small && !table.columns.is_empty() && !table.columns.iter().any(|name| may_be_secret(name))
