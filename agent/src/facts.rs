@@ -72,6 +72,7 @@ pub fn node(scene: Scene<'_>, homes: &[PathBuf]) -> NodeFacts {
         database_dirs: config
             .database_dirs
             .iter()
+            .filter(|_| scene.policy.allows("copy-tablespaces"))
             .map(|dir| dir.to_string_lossy().into_owned())
             .collect(),
         homes: homes.iter().map(|home| home::facts(scene, home)).collect(),

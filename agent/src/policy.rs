@@ -106,6 +106,12 @@ impl Policy {
         }
     }
 
+    /// Whether actions of this kind are allowed.
+    #[must_use]
+    pub fn allows(&self, kind: &str) -> bool {
+        self.check_kind(kind).is_ok()
+    }
+
     fn check_kind(&self, kind: &str) -> Result<(), StepError> {
         match &self.actions {
             Some(allowed) if !allowed.iter().any(|name| name == kind) => Err(StepError::new(

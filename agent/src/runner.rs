@@ -154,11 +154,13 @@ async fn carry_out(task: &Task) -> Result<StepOutcome, StepError> {
     Ok(masked(command, outcome))
 }
 
-/// One command per home at a time; looking at homes needs no turn.
+/// One command per home, or folder of a database, at a time; looking at homes needs no turn.
 async fn perform_alone(task: &Task) -> StepOutcome {
     let looking = matches!(task.command.action, NodeAction::Inspect { .. });
     let homes: Vec<PathBuf> = if looking {
         Vec::new()
+    } else if let NodeAction::CopyTablespaces { data_dir, to, .. } = &task.command.action {
+        vec![task.agent.policy.database_dir(data_dir)?.join(to)]
     } else {
         let homes = task.command.action.homes();
         homes

@@ -22,6 +22,7 @@ use cutover_database::{RssLevel, SchemaLevel};
 use cutover_proto::facts::{HomeFacts, NodeFacts};
 use cutover_proto::ids::{NodeName, Sha256Hex};
 use cutover_proto::plan::{DataMode, Plan, PlanDatabase};
+use cutover_proto::report::StepError;
 use cutover_proto::step::BlobRef;
 use cutover_proto::view::{Finding, RehearsalView, Severity};
 use cutover_sqlscript::Statement;
@@ -98,6 +99,21 @@ pub struct HostProbe {
     pub same_server: bool,
     /// The tables that may be copied so.
     pub exportable: cutover_copy::tablespaces::Exportable,
+}
+
+impl HostProbe {
+    /// Of databases that could not be asked.
+    #[must_use]
+    pub fn unknown(error: &StepError) -> Self {
+        let exportable = cutover_copy::tablespaces::Exportable {
+            obstacle: Some(format!("{}: {}", error.what, error.why)),
+            ..Default::default()
+        };
+        Self {
+            exportable,
+            ..Self::default()
+        }
+    }
 }
 
 /// A script that a plan may use.

@@ -21,7 +21,7 @@ pub struct NodeFacts {
     pub java_home: Option<String>,
     /// Free bytes in the backup folder.
     pub backup_free_bytes: u64,
-    /// Data folders of database servers whose files the policy lets Cutover copy.
+    /// Data folders of database servers whose files the policy lets Cutover copy; none where the action is not allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub database_dirs: Vec<String>,
     /// The homes asked for, or all that the policy names and that exist.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
-use cutover_files::{Cancel, Progress as _};
+use cutover_files::{Cancel, Progress as _, space};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 
@@ -21,6 +21,8 @@ use crate::task::{Progress, Task};
 
 /// What is copied between two looks at the switch.
 const PIECE: u64 = 64 << 20;
+/// What stays free for the server.
+const MARGIN: u64 = 512 << 20;
 /// Of a file that is not whole yet.
 const PARTIAL: &str = "cutover-partial";
 
@@ -35,18 +37,22 @@ pub(super) async fn perform(
     let (worker, from, to, tables) = (task.clone(), from.to_owned(), to.to_owned(), tables.to_vec());
     task.blocking(move |cancel, progress| {
         let (from, to) = (Folder::open(&dir, &from)?, Folder::open(&dir, &to)?);
-        let (described, left_out): (Vec<_>, Vec<_>) = tables
-            .into_iter()
-            .partition(|table| from.dir.exists(format!("{table}.cfg")));
+        let (described, mut left_out): (Vec<_>, Vec<_>) =
+            tables.into_iter().partition(|table| from.describes(table));
         let sizes = described.iter().map(|table| from.size(&format!("{table}.ibd")));
         let bytes: u64 = sizes.sum::<Result<u64, StepError>>()?;
+        to.room_for(bytes)?;
         progress.total(described.len() as u64, bytes);
-        for table in &described {
-            copy_table(&worker, &from, &to, table, (cancel, progress))?;
+        let mut copied = 0;
+        for table in described {
+            match copy_table(&worker, &from, &to, &table, (cancel, progress))? {
+                Copied::Whole => copied += 1,
+                Copied::NotKeptStill => left_out.push(table),
+            }
         }
         to.sync()?;
         let receipt = Receipt::new()
-            .with("tables", described.len())
+            .with("tables", copied)
             .with("bytes", bytes)
             .with("from", from.path.display())
             .with("to", to.path.display());
@@ -75,6 +81,13 @@ pub(super) async fn undo(task: &Task, data_dir: &str, to: &str, tables: &[String
     .await
 }
 
+/// What came of a table.
+enum Copied {
+    Whole,
+    /// The server's description of it was gone in the end, and with it the lock: its rows are copied instead.
+    NotKeptStill,
+}
+
 /// The file of the rows comes last: it is there when the table is whole.
 fn copy_table(
     task: &Task,
@@ -82,7 +95,7 @@ fn copy_table(
     to: &Folder,
     table: &str,
     at_work: (&Cancel, &Progress),
-) -> Result<(), StepError> {
+) -> Result<Copied, StepError> {
     let (rows, key) = (format!("{table}.ibd"), format!("copying:{table}"));
     // Noted before the file is there: one that an earlier try left is ours, any other is a table in use.
     if to.dir.exists(&rows) && task.noted(&key).is_none() {
@@ -95,26 +108,36 @@ fn copy_table(
     }
     task.note(&key, "yes")?;
     for name in [format!("{table}.cfg"), rows] {
-        copy_file(from, to, &name, at_work)?;
+        let partial = format!("{name}.{PARTIAL}");
+        to.remove(&partial)?;
+        let whole = copy_file(from, to, &name, &partial, at_work);
+        // Looked at last: as long as it is there nobody has written to the file.
+        if whole.is_ok() && from.describes(table) {
+            to.rename(&partial, &name)?;
+            continue;
+        }
+        to.remove(&partial)?;
+        if !from.describes(table) {
+            return Ok(Copied::NotKeptStill);
+        }
+        whole?;
     }
-    Ok(())
+    Ok(Copied::Whole)
 }
 
 fn copy_file(
     from: &Folder,
     to: &Folder,
     name: &str,
+    partial: &str,
     (cancel, progress): (&Cancel, &Progress),
 ) -> Result<(), StepError> {
     let source =
         inside::open_regular(&from.dir, name.as_ref()).map_err(|error| from.failed("read", name, &error))?;
-    let partial = format!("{name}.{PARTIAL}");
-    to.remove(&partial)?;
-    let writing = |error: &io::Error| to.failed("write", &partial, error);
-    let target = to.create(&partial).map_err(|error| writing(&error))?;
+    let writing = |error: &io::Error| to.failed("write", partial, error);
+    let target = to.create(partial).map_err(|error| writing(&error))?;
     loop {
         if cancel.is_cancelled() {
-            to.remove(&partial)?;
             return Err(fault::cancelled("the files of tables were being copied"));
         }
         let copied = io::copy(&mut (&source).take(PIECE), &mut &target).map_err(|error| writing(&error))?;
@@ -124,10 +147,7 @@ fn copy_file(
         progress.add(0, copied);
     }
     progress.add(u64::from(name.ends_with(".ibd")), 0);
-    target.sync_all().map_err(|error| writing(&error))?;
-    to.dir
-        .rename(&partial, &to.dir, name)
-        .map_err(|error| to.failed("put in place", name, &error))
+    target.sync_all().map_err(|error| writing(&error))
 }
 
 /// The folder of a database.
@@ -147,6 +167,34 @@ impl Folder {
 
     fn failed(&self, doing: &str, name: &str, error: &io::Error) -> StepError {
         fault::io(doing, &self.path.join(name), error)
+    }
+
+    /// Whether the server keeps the files of a table still.
+    fn describes(&self, table: &str) -> bool {
+        self.dir.exists(format!("{table}.cfg"))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StepError> {
+        self.dir
+            .rename(from, &self.dir, to)
+            .map_err(|error| self.failed("put in place", to, &error))
+    }
+
+    /// A full disk would stop every database of the server.
+    fn room_for(&self, bytes: u64) -> Result<(), StepError> {
+        let free = space::free_bytes(&self.path).unwrap_or(u64::MAX);
+        let needed = bytes.saturating_add(bytes / 10).saturating_add(MARGIN);
+        if free >= needed {
+            return Ok(());
+        }
+        Err(StepError::new(
+            ErrorCode::DiskFull,
+            format!("nothing was copied to `{}`", self.path.display()),
+            format!(
+                "{free} bytes are free on its file system; {needed} are wanted for the files and some room"
+            ),
+            "make room and retry the step, or skip it: the rows are then copied, which takes as much room",
+        ))
     }
 
     fn size(&self, name: &str) -> Result<u64, StepError> {

@@ -122,7 +122,7 @@ const CHOICES: &[Choice] = &[
     },
     Choice {
         kinds: &["export"],
-        brief: &[Always("tables"), Always("bytes")],
+        brief: &[Always("tables"), Always("bytes"), IfAny("not_locked")],
     },
     Choice {
         kinds: &["copy-tablespaces-*"],

@@ -1,4 +1,4 @@
-//! Copying the large tables of a MySQL or MariaDB server as files: what the callers see of it.
+//! Copying the large tables of a MariaDB server as files: what the callers see of it.
 
 use cutover_database::{OwnSessions, Target};
 
@@ -21,7 +21,7 @@ pub struct Exportable {
     pub bytes: u64,
 }
 
-/// Which tables of a MySQL or MariaDB database may be copied as files: InnoDB tables of at least 1 MiB with a file of
+/// Which tables of a MariaDB database may be copied as files, on a server without binary log and Galera: InnoDB tables of at least 1 MiB with a file of
 /// their own whose name the file system takes as it is, not partitioned, encrypted or compressed by pages, without
 /// generated columns, full-text or spatial indexes.
 ///
@@ -46,6 +46,12 @@ impl Export {
         self.0.tables()
     }
 
+    /// What the server said when it did not lock them; there are none then, and the copy takes their rows.
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.0.refused()
+    }
+
     /// Bytes in them, as the server reckons.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -68,7 +74,7 @@ impl Export {
 /// the folder of `from` may then be copied to that of `to`. The session that holds the lock is entered into `own`.
 ///
 /// # Errors
-/// When a table can't be made or locked; staging has to be emptied then.
+/// When a table can't be made; staging has to be emptied then.
 pub async fn export(
     from: &Target,
     to: &Target,

@@ -46,8 +46,11 @@ pub(super) fn attach(
 }
 
 fn of(mode: DataMode, probe: &HostProbe) -> Result<Tablespaces, String> {
+    if let Some(obstacle) = &probe.exportable.obstacle {
+        return Err(obstacle.clone());
+    }
     if !probe.same_server {
-        return Err("production and staging are not on one MySQL or MariaDB server".to_owned());
+        return Err("production and staging are not on one MariaDB server".to_owned());
     }
     if mode.is_online() {
         return Err(format!(
@@ -55,9 +58,6 @@ fn of(mode: DataMode, probe: &HostProbe) -> Result<Tablespaces, String> {
         ));
     }
     let found = &probe.exportable;
-    if let Some(obstacle) = &found.obstacle {
-        return Err(obstacle.clone());
-    }
     let node = probe.node.as_ref().filter(|_| !found.tables.is_empty());
     let node = node.ok_or("production has no table for which it is worthwhile and possible")?;
     Ok(Tablespaces {
@@ -92,7 +92,10 @@ fn unable(asked: &UpgradeDatabase, probe: &HostProbe) -> Option<Finding> {
     });
     if probe.same_server && !probe.exportable.tables.is_empty() && !allowed {
         let text = format!("the agent of its host {host} may not touch the server's data folder {dir}");
-        let remedy = format!("add database_dirs = [\"{dir}\"] to its policy and restart it, {without}");
+        let remedy = format!(
+            "add database_dirs = [\"{dir}\"] to its policy, copy-tablespaces to its `actions` where it names any, \
+             and restart it, {without}"
+        );
         return Some(error("database-host-policy", place, text, remedy));
     }
     None

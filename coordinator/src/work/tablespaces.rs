@@ -82,6 +82,10 @@ impl Worker {
         let receipt = Receipt::new()
             .with("tables", export.tables().collect::<Vec<_>>().join(", "))
             .with("bytes", export.bytes());
+        let receipt = match export.refused() {
+            Some(why) => receipt.with("not_locked", format!("{why}; their rows are copied")),
+            None => receipt,
+        };
         self.exports.keep(job, database, export);
         Ok(receipt)
     }

@@ -24,11 +24,12 @@ use crate::{CopyError, CopyOptions};
 const WORTHWHILE: u64 = 1 << 20;
 
 /// What a definition says when the file alone is not the table, or lies elsewhere, or would not fit.
-const UNFIT: [&str; 8] = [
+const UNFIT: [&str; 9] = [
     "DATA DIRECTORY",
     "TABLESPACE",
     "ENCRYPT",
     "PAGE_COMPRESSED",
+    "COMPRESSION=",
     "FULLTEXT",
     "SPATIAL",
     "VECTOR",
@@ -45,8 +46,8 @@ pub(crate) async fn exportable(
     let mut control = session::reader(from).await?;
     let sql = "SELECT @@datadir, @@innodb_file_per_table, DATABASE(), \
                (SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES \
-                WHERE PRIVILEGE_TYPE IN ('RELOAD', 'FLUSH_TABLES') \
-                AND GRANTEE = CONCAT('\\'', REPLACE(CURRENT_USER(), '@', '\\'@\\''), '\\''))";
+                WHERE PRIVILEGE_TYPE = 'RELOAD' \
+                AND GRANTEE = CONCAT('\\'', REPLACE(CURRENT_USER(), '@', '\\'@\\''), '\\'')), @@log_bin";
     let found = rows(&mut control, from, "asking where the server keeps its files", sql).await?;
     let row = found.first().map(Vec::as_slice).unwrap_or_default();
     let mut exportable = Exportable {
@@ -55,7 +56,19 @@ pub(crate) async fn exportable(
         to: folder(to).await?,
         ..Exportable::default()
     };
-    exportable.obstacle = if !["1", "ON"].contains(&text(row, 1).as_str()) {
+    let server = catalog::server(&mut control, from).await?;
+    let cluster = "SHOW VARIABLES LIKE 'wsrep_on'";
+    let cluster = rows(&mut control, from, "asking for a cluster", cluster).await?;
+    exportable.obstacle = if !server.maria {
+        Some(
+            "MySQL keeps the files of a table that it did not take in; only MariaDB removes them with it"
+                .to_owned(),
+        )
+    } else if cluster.iter().any(|row| text(row, 1) == "ON") {
+        Some("the other nodes of the Galera cluster would lack the files".to_owned())
+    } else if text(row, 4) != "0" {
+        Some("the server writes a binary log, and a replica of it would lack the files".to_owned())
+    } else if !["1", "ON"].contains(&text(row, 1).as_str()) {
         Some("the server keeps new tables in one file for all (innodb_file_per_table is OFF)".to_owned())
     } else if !plain(&exportable.from) || !plain(&exportable.to) {
         Some("the databases' names are not made of letters, digits and `_` alone".to_owned())
@@ -70,7 +83,6 @@ pub(crate) async fn exportable(
     if exportable.obstacle.is_some() {
         return Ok(exportable);
     }
-    let server = catalog::server(&mut control, from).await?;
     let (tables, _) = catalog::tables(&mut control, from, &server, options).await?;
     for table in tables.iter().filter(|table| fit(table)) {
         exportable.tables.push(table.name.clone());
@@ -120,11 +132,17 @@ pub(crate) struct Export {
     _own: OwnSession,
     from: Target,
     tables: Vec<(Table, u64)>,
+    /// What the server said when it did not lock them.
+    refused: Option<String>,
 }
 
 impl Export {
     pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
         self.tables.iter().map(|(table, _)| table.name.as_str())
+    }
+
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -153,7 +171,7 @@ pub(crate) async fn export(
     };
     journal::open(to, &mut writer, &identity_of(from, &all), &options).await?;
     let estimates = estimates(&mut lock, from).await?;
-    let mut tables = Vec::new();
+    let (mut tables, mut refused) = (Vec::new(), None);
     for table in all
         .into_iter()
         .filter(|table| wanted.contains(&table.name) && fit(table))
@@ -170,19 +188,23 @@ pub(crate) async fn export(
     if !tables.is_empty() {
         let names: Vec<String> = tables.iter().map(|(table, _)| ident(&table.name)).collect();
         let sql = format!("FLUSH TABLES {} FOR EXPORT", names.join(", "));
-        run(
-            &mut lock,
-            from,
-            "locking the tables for the copy of their files",
-            &sql,
-        )
-        .await?;
+        let what = "locking the tables for the copy of their files";
+        if let Err(error) = run(&mut lock, from, what, &sql).await {
+            // Rows do as well: nothing is held up for want of a lock.
+            refused = Some(reason(&error));
+            for (table, _) in std::mem::take(&mut tables) {
+                let drop = format!("DROP TABLE {}", ident(&table.name));
+                let what = "removing a table without its file";
+                writer.run(what, drop.as_bytes()).await?;
+            }
+        }
     }
     Ok(Export {
         lock,
         _own: entered,
         from: from.clone(),
         tables,
+        refused,
     })
 }
 

@@ -142,7 +142,9 @@ impl Column {
     fn cut(&self, utf8: bool) -> Option<Cut> {
         match self.type_name.as_str() {
             "bytea" => Some(Cut::Bytes),
-            "text" | "varchar" if utf8 => Some(Cut::Text),
+            "text" if utf8 => Some(Cut::Text),
+            // Of one with a limit nothing is asked: no limit in use comes near.
+            "varchar" if utf8 && !self.has_length => Some(Cut::Text),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ use crate::CopyError;
 /// Values above this travel in pieces of about this.
 pub(crate) const LARGE: u64 = 8 << 20;
 
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// COPY's signature, flags and the length of an extension that is never there.
 const HEADER: usize = 19;
 /// What ends COPY's binary form.
@@ -20,7 +21,8 @@ pub(crate) const TRAILER: [u8; 2] = [0xff, 0xff];
 
 /// Whether all that a COPY sent, in either form, is no row: nothing, or the beginning and the end of its binary form.
 pub(crate) fn holds_no_row(bytes: &[u8]) -> bool {
-    bytes.is_empty() || bytes.len() == HEADER + TRAILER.len()
+    let binary = bytes.len() == HEADER + TRAILER.len() && bytes.starts_with(SIGNATURE);
+    bytes.is_empty() || binary
 }
 
 /// Rows of a table that have large values: where each lies, and the length of each such value.
@@ -227,6 +229,15 @@ fn fields(tuple: &[u8]) -> Option<Vec<Option<&[u8]>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_when_there_are_none_then_known_and_a_short_text_is_one() {
+        let empty = [SIGNATURE, &[0; 8], &TRAILER].concat();
+        assert!(holds_no_row(b"") && holds_no_row(&empty));
+        let text = b"1\tabcdefghijklmnopqr\n";
+        assert_eq!(text.len(), empty.len());
+        assert!(!holds_no_row(text));
+    }
 
     #[test]
     fn tuple_when_read_then_its_fields_and_a_torn_one_is_none() {

@@ -5,13 +5,21 @@ use cutover_database::Target;
 use futures::StreamExt as _;
 use sqlx::postgres::PgConnection;
 
-use super::catalog::Table;
+use super::catalog::{Cut, Table};
 use super::session::literal;
 use crate::{CopyError, may_be_secret};
 
+/// Names of columns that hold anything: of properties and attributes, which may be secret ones.
+const ANYTHING: [&str; 3] = ["value", "data", "content"];
+
 /// Whether a table may travel so. A server can be set to log its statements, so none has what may be a secret.
 pub(crate) fn fits(table: &Table) -> bool {
-    table.small && !table.columns.is_empty() && !table.columns.iter().any(|name| may_be_secret(name))
+    let is_plain = |name: &String| {
+        let folded = name.to_lowercase();
+        !may_be_secret(name) && !ANYTHING.iter().any(|word| folded.contains(word))
+    };
+    let bytes = table.cut.values().any(|cut| *cut == Cut::Bytes);
+    table.small && !bytes && !table.columns.is_empty() && table.columns.iter().all(is_plain)
 }
 
 /// A table's rows as one INSERT, with their number and the bytes read. An empty table has no statement; `None` when its

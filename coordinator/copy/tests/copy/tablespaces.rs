@@ -208,3 +208,48 @@ fn export_when_staging_is_not_empty_then_refused_and_nothing_is_locked() {
         .sql(&from.database, "DELETE FROM content WHERE id = 900")
         .unwrap();
 }
+
+#[test]
+fn tables_when_they_can_not_be_locked_then_told_and_copied_by_rows() {
+    let (server, from, to) = pair();
+    let user = unique("reader");
+    server
+        .create_user(
+            &user,
+            "pw",
+            &[
+                "RELOAD ON *.*",
+                &format!("SELECT, SHOW VIEW, TRIGGER ON {}.*", from.database),
+            ],
+        )
+        .unwrap();
+    let reader = Target {
+        user,
+        password: secrecy::SecretString::from("pw"),
+        ..from.clone()
+    };
+    let export = begun(&reader, &to, &["content", "users"]);
+    assert_eq!(export.tables().count(), 0);
+    assert!(
+        export.refused().unwrap().contains("denied"),
+        "{:?}",
+        export.refused()
+    );
+    driver().block_on(export.import(&to)).unwrap();
+    assert_eq!(rest(&reader, &to).kept, 0);
+    assert_equal(&from, &to);
+}
+
+#[test]
+fn tables_when_the_server_writes_a_binary_log_then_none_and_told_why() {
+    let server = MariaDb::start_with(&["--log-bin"]).unwrap();
+    server.create_database("live").unwrap();
+    server.create_database("staging").unwrap();
+    server.sql("live", TABLES).unwrap();
+    let (from, to) = (maria_target(&server, "live"), maria_target(&server, "staging"));
+    let found = driver()
+        .block_on(exportable(&from, &to, &CopyOptions::default()))
+        .unwrap();
+    assert!(found.tables.is_empty());
+    assert!(found.obstacle.unwrap().contains("binary log"));
+}

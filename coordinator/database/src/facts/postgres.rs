@@ -2,9 +2,30 @@
 
 use super::{ACTION, EngineFacts, Flavour, ServerIdentity};
 use crate::connection::Connection;
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, Kind};
+
+/// The first version whose catalogs have all that is read.
+const FIRST_VERSION: i64 = 12;
+
+/// Said before anything else is asked, which an older server would not understand.
+async fn refuse_older(connection: &mut Connection) -> Result<(), DatabaseError> {
+    let sql = "SELECT current_setting('server_version_num')";
+    let version = connection.scalar(ACTION, sql).await?.unwrap_or_default();
+    let major = version.parse::<i64>().unwrap_or_default() / 10_000;
+    if major >= FIRST_VERSION {
+        return Ok(());
+    }
+    Err(DatabaseError::new(
+        Kind::Refused,
+        ACTION,
+        connection.target(),
+        format!("the server is PostgreSQL {major}, and Cutover needs {FIRST_VERSION} or newer"),
+        "bring the database to a newer PostgreSQL first",
+    ))
+}
 
 pub(super) async fn facts(connection: &mut Connection) -> Result<EngineFacts, DatabaseError> {
+    refuse_older(connection).await?;
     let rows = connection
         .rows(
             ACTION,

@@ -131,6 +131,7 @@ fn as_files(b: &Builder<'_>, database: &PlanDatabase) -> [Option<PlanStep>; 2] {
     );
     let copied = Draft::on(&files.node, action, title)
         .undo("remove what is not whole; the rest goes with the tables of staging")
+        .skippable()
         .deadline(28800);
     [
         Some(b.step("data.export", export)),

@@ -95,7 +95,7 @@ fn files_when_nothing_can_be_copied_so_then_by_rows_and_the_plan_says_why() {
     };
     none(
         &|world| host(world).same_server = false,
-        "not on one MySQL or MariaDB server",
+        "not on one MariaDB server",
     );
     none(&|world| host(world).exportable.tables.clear(), "worthwhile");
     none(

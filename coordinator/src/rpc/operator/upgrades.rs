@@ -186,7 +186,7 @@ impl App {
         let exportable = Box::pin(self.worker.exportable(&database.production, &database.staging)).await;
         Ok(Some(HostProbe {
             node: row.map(|row| self.plan_node(row)),
-            ..exportable.unwrap_or_default()
+            ..exportable.unwrap_or_else(|error| HostProbe::unknown(&error))
         }))
     }
 
