@@ -45,22 +45,24 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Debug)]
 pub(crate) struct Large<'a> {
     table: &'a Table,
-    /// Places of the primary key's columns.
+    /// Places of the primary key's columns; none where no statement can name a row by them.
     key: Vec<usize>,
     /// Places of the columns that may hold large values.
     values: Vec<usize>,
 }
 
-/// A row that was left out: its key as a statement writes it, and the length of each value, 0 where it is not large.
+/// A row that was left out: its number in the scan, its key as a statement writes it, and the length of each value, 0 where
+/// it is not large.
 #[derive(Debug)]
 pub(crate) struct LargeRow {
+    number: u64,
     key: Vec<String>,
     lengths: Vec<u64>,
 }
 
 impl<'a> Large<'a> {
-    /// For tables with a primary key that a statement can name, as all of Carbon's with large values have. Values of
-    /// others are held whole.
+    /// For tables of some size. A row is found again by its primary key; without one that a statement can name, by its
+    /// number where there are snapshots: every scan of one reads the rows in one order.
     pub(crate) fn of(table: &'a Table) -> Option<Self> {
         let places = |wanted: &dyn Fn(&Column) -> bool| -> Vec<usize> {
             let columns = table.columns.iter().enumerate();
@@ -80,8 +82,14 @@ impl<'a> Large<'a> {
             .iter()
             .filter_map(|index| table.columns.get(*index))
             .all(|column| literal(column, b"").is_some());
-        let usable = named && !key.is_empty() && table.key_is_plain;
-        (usable && !values.is_empty() && table.size >= LARGE).then_some(Large { table, key, values })
+        let key = if named && table.key_is_plain {
+            key
+        } else {
+            Vec::new()
+        };
+        let found_again = !key.is_empty() || table.transactional();
+        let worthwhile = found_again && !values.is_empty() && table.size >= LARGE;
+        worthwhile.then_some(Large { table, key, values })
     }
 
     fn name(&self, index: usize) -> String {
@@ -110,7 +118,7 @@ impl<'a> Large<'a> {
     }
 
     /// The row when it was left out.
-    pub(crate) fn left_out(&self, row: &MySqlRow) -> Result<Option<LargeRow>, sqlx::Error> {
+    pub(crate) fn left_out(&self, row: &MySqlRow, number: u64) -> Result<Option<LargeRow>, sqlx::Error> {
         let text = |index: usize| -> Result<String, sqlx::Error> {
             Ok(String::from_utf8_lossy(value(row, index)?.unwrap_or_default()).into_owned())
         };
@@ -128,17 +136,20 @@ impl<'a> Large<'a> {
             let column = self.table.columns.get(*index);
             key.extend(column.and_then(|column| literal(column, bytes)));
         }
-        Ok(Some(LargeRow { key, lengths }))
+        Ok(Some(LargeRow { number, key, lengths }))
     }
 
     fn found_by(&self, row: &LargeRow) -> String {
+        if self.key.is_empty() {
+            return format!("LIMIT {}, 1", row.number);
+        }
         let parts: Vec<String> = self
             .key
             .iter()
             .zip(&row.key)
             .map(|(index, value)| format!("{} = {value}", self.name(*index)))
             .collect();
-        parts.join(" AND ")
+        format!("WHERE {}", parts.join(" AND "))
     }
 
     /// Sends one row as a line for LOAD DATA. A key that is not unique, or that a collation folds, finds none or two rows,
@@ -153,7 +164,7 @@ impl<'a> Large<'a> {
         let what = format!("reading a large row of table `{}`", self.table.name);
         let odd = || CopyError::local(&what, "the row changed while it was read");
         let (table, place) = (ident(&self.table.name), self.found_by(row));
-        let sql = format!("SELECT {} FROM {table} WHERE {place}", self.select_list());
+        let sql = format!("SELECT {} FROM {table} {place}", self.select_list());
         let found = rows(reader, from, &what, &sql).await?;
         let [small] = found.as_slice() else {
             return Err(odd());
@@ -175,7 +186,7 @@ impl<'a> Large<'a> {
             while sent < length {
                 // Counted in bytes, whatever its character set.
                 let sql = format!(
-                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {piece}) FROM {table} WHERE {place}",
+                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {piece}) FROM {table} {place}",
                     sent + 1
                 );
                 let found = rows(reader, from, &what, &sql).await?;

@@ -249,7 +249,7 @@ async fn read(
     let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut *reader);
     while let Some(row) = stream.try_next().await.map_err(failed)? {
         let larger = match &large {
-            Some(large) => large.left_out(&row).map_err(failed)?,
+            Some(large) => large.left_out(&row, rows).map_err(failed)?,
             None => None,
         };
         match (format, larger) {

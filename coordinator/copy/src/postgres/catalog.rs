@@ -116,7 +116,7 @@ pub(crate) async fn tables(
 pub(crate) enum Cut {
     /// Bytes of the value.
     Bytes,
-    /// Bytes of text in UTF-8, which is both the server's and the session's encoding.
+    /// Bytes of its text in UTF-8, which is both the server's and the session's encoding.
     Text,
 }
 
@@ -142,7 +142,7 @@ impl Column {
     fn cut(&self, utf8: bool) -> Option<Cut> {
         match self.type_name.as_str() {
             "bytea" => Some(Cut::Bytes),
-            "text" if utf8 => Some(Cut::Text),
+            "text" | "json" if utf8 => Some(Cut::Text),
             // Of one with a limit nothing is asked: no limit in use comes near.
             "varchar" if utf8 && !self.has_length => Some(Cut::Text),
             _ => None,

@@ -33,21 +33,23 @@ pub(crate) struct LargeRow {
     values: Vec<(usize, u64)>,
 }
 
-fn is_large(column: &str) -> String {
-    // The length of a value that lies outside of its row is known without reading it.
-    format!("octet_length({}) > {LARGE}", ident(column))
+/// The length of a value that lies outside of its row is known without reading it.
+fn length_of(column: &str, cut: Cut) -> String {
+    match cut {
+        Cut::Bytes => format!("octet_length({})", ident(column)),
+        Cut::Text => format!("octet_length({}::text)", ident(column)),
+    }
 }
 
 fn lies_at(ctid: &str) -> String {
     format!("ctid = {}::tid", super::session::literal(ctid))
 }
 
-/// Columns that may hold large values.
-fn candidates(table: &Table) -> Vec<(usize, &str)> {
+/// Columns that may hold large values, each with the expression of its length.
+fn candidates(table: &Table) -> Vec<(usize, String)> {
     let columns = table.columns.iter().enumerate();
     columns
-        .filter(|(_, column)| table.cut.contains_key(*column))
-        .map(|(index, column)| (index, column.as_str()))
+        .filter_map(|(index, column)| Some((index, length_of(column, *table.cut.get(column)?))))
         .collect()
 }
 
@@ -63,7 +65,7 @@ pub(crate) async fn find(
     }
     let lengths: Vec<String> = columns
         .iter()
-        .map(|(_, name)| format!("octet_length({})::text", ident(name)))
+        .map(|(_, length)| format!("{length}::text"))
         .collect();
     let sql = format!(
         "SELECT ctid::text, {} FROM ONLY {} WHERE {}",
@@ -85,8 +87,11 @@ pub(crate) async fn find(
     Ok(found.iter().map(row).collect())
 }
 
-fn any_large(columns: &[(usize, &str)]) -> String {
-    let parts: Vec<String> = columns.iter().map(|(_, name)| is_large(name)).collect();
+fn any_large(columns: &[(usize, String)]) -> String {
+    let parts: Vec<String> = columns
+        .iter()
+        .map(|(_, length)| format!("{length} > {LARGE}"))
+        .collect();
     parts.join(" OR ")
 }
 
@@ -138,7 +143,7 @@ pub(super) async fn send(
                 let size = i32::try_from(*length).map_err(|error| CopyError::local(&what, error))?;
                 out.push(&size.to_be_bytes()).await;
                 let bytes = match table.cut.get(column) {
-                    Some(Cut::Text) => format!("convert_to({}, 'UTF8')", ident(column)),
+                    Some(Cut::Text) => format!("convert_to({}::text, 'UTF8')", ident(column)),
                     Some(Cut::Bytes) | None => ident(column),
                 };
                 // The server reads the whole of a text for each: a very large one has larger pieces.

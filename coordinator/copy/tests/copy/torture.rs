@@ -105,7 +105,8 @@ fn values_when_too_large_to_be_held_then_they_arrive_in_pieces() {
                INSERT INTO big VALUES (1, 0, REPEAT('\\0\\t\\\\x', 3 * 1024 * 1024), NULL, NULL), \
                  (-2, -7, NULL, REPEAT(CONVERT('é' USING latin1), 9000000), 'tab\\there'), (3, 0, 'small', '', ''), \
                  (4, 0, REPEAT('y', 8388608), REPEAT('z', 8388609), 'both'), (5, 1, '', NULL, NULL); \
-               CREATE TABLE keyless (a LONGBLOB); INSERT INTO keyless VALUES (REPEAT('k', 9000000)), (NULL); \
+               CREATE TABLE keyless (n INT, a LONGBLOB, KEY n (n)); INSERT INTO keyless VALUES (9, NULL), (3, REPEAT('k', 9000000)), \
+                 (7, 'small'), (3, REPEAT('k', 9000000)), (1, REPEAT('j', 9000001)); \
                CREATE TABLE named (name VARCHAR(50) CHARACTER SET latin1 COLLATE latin1_general_ci, bin VARBINARY(9), \
                  at DATETIME(3), sum DECIMAL(9,2), a LONGBLOB, PRIMARY KEY (name, bin, at, sum)); \
                INSERT INTO named VALUES ('é''x', X'00ff27', '2014-01-01 00:00:00.5', -1.50, REPEAT('n', 9000000)), \
@@ -113,7 +114,7 @@ fn values_when_too_large_to_be_held_then_they_arrive_in_pieces() {
                ANALYZE TABLE big, keyless, named";
     maria().0.sql(&from.database, sql).unwrap();
     let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
-    assert_eq!(report.rows, 10);
+    assert_eq!(report.rows, 13);
     assert_equal(&from, &to);
     let lengths = maria()
         .1
@@ -121,12 +122,13 @@ fn values_when_too_large_to_be_held_then_they_arrive_in_pieces() {
     assert_eq!(lengths.unwrap(), "20971525\t17388609\n");
 
     let (from, to) = postgres_pair("pieces");
-    let sql = "CREATE TABLE big (id int, a bytea, \"B b\" bytea, t text, n numeric, PRIMARY KEY (id)); \
+    let sql = "CREATE TABLE big (id int, a bytea, \"B b\" bytea, t text, n numeric, j json, PRIMARY KEY (id)); \
                ALTER TABLE big ALTER a SET STORAGE EXTERNAL; ALTER TABLE big ALTER t SET STORAGE EXTERNAL; \
                INSERT INTO big VALUES (1, decode(repeat('00ff5c0a', 5 * 1024 * 1024), 'hex'), NULL, NULL, 1.50), \
                  (-2, NULL, decode(repeat('41', 9000000), 'hex'), repeat('é', 100), NULL), (3, '\\x01', '\\x', '', 0), \
                  (4, decode(repeat('42', 8388608), 'hex'), decode(repeat('43', 8388609), 'hex'), 'both', -1), \
-                 (5, '', NULL, NULL, 'NaN'), (6, NULL, NULL, 'x' || repeat('é', 6000000), 2)";
+                 (5, '', NULL, NULL, 'NaN'), (6, NULL, NULL, 'x' || repeat('é', 6000000), 2); \
+               UPDATE big SET j = ('[\"' || repeat('ß', 5000000) || '\"]')::json WHERE id IN (-2, 3)";
     postgres().0.sql(&from.database, sql).unwrap();
     let report = run_copy(&from, &to, &CopyOptions::default()).unwrap();
     assert_eq!(report.rows, 6);
