@@ -43,17 +43,20 @@ pub(super) async fn perform(
         let bytes: u64 = sizes.sum::<Result<u64, StepError>>()?;
         to.room_for(bytes)?;
         progress.total(described.len() as u64, bytes);
-        let mut copied = 0;
+        let (mut copied, mut copied_bytes) = (0, 0);
         for table in described {
             match copy_table(&worker, &from, &to, &table, (cancel, progress))? {
-                Copied::Whole => copied += 1,
+                Copied::Whole => {
+                    copied += 1;
+                    copied_bytes += to.size(&format!("{table}.ibd"))?;
+                }
                 Copied::NotKeptStill => left_out.push(table),
             }
         }
         to.sync()?;
         let receipt = Receipt::new()
             .with("tables", copied)
-            .with("bytes", bytes)
+            .with("bytes", copied_bytes)
             .with("from", from.path.display())
             .with("to", to.path.display());
         Ok(if left_out.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cutover_copy::{CopyError, CopyOptions, CopyReport, compare, compares_as_fingerprint, copy};
-use cutover_database::{DatabaseFacts, ProvenStaging, Target, drop_all_objects, facts};
+use cutover_database::{ProvenStaging, Target, drop_all_objects, facts};
 use cutover_proto::ids::Sha256Hex;
 use cutover_proto::plan::{DatabaseRole, Place, PlanDatabase};
 use cutover_proto::report::{ErrorCode, Receipt, StepError, StepOutcome};
@@ -24,22 +24,7 @@ impl Worker {
     /// Copies production. While it serves nothing that would hold its writers up is done: `INSERT … SELECT` locks the rows
     /// it reads, and a template copy wants nobody connected.
     pub(super) async fn copy(&self, job: &Job, database: &PlanDatabase, serving: bool) -> StepOutcome {
-        let production = target_of(database, DatabaseRole::Production)?;
-        let staging = target_of(database, DatabaseRole::Staging)?;
-        if !serving {
-            self.ensure_fenced(job, database, &production).await?;
-            self.ensure_alone(job, &production, DatabaseRole::Production)
-                .await?;
-        }
-        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
-        let found = facts(&staging).await.map_err(|e| failed(&e))?;
-        same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
-        // What an earlier try left is ours; anything else was written by someone since the preflight.
-        let begun = self.is_claimed(job, &mark(database));
-        if !begun {
-            self.refuse_if_filled(database, &found)?;
-        }
-        self.claim(job, &mark(database)).await?;
+        let begun = self.claim_staging(job, database, serving).await?;
         let (files, notes) = self.take_files_in(job, database).await?;
         let report = self.copy_or_resume(job, database, begun, serving).await?;
         let way = serde_json::to_value(report.way).ok();
@@ -99,17 +84,30 @@ impl Worker {
         result.map_err(|e| copy_failed("the copy to staging failed", &e))
     }
 
-    /// Refuses a staging with anything in it, when nothing of this run can be there.
-    pub(super) fn refuse_if_filled(
+    /// Nobody is in the way, and staging is the planned one and this run's from now on. Says whether it was before: what
+    /// stands there then is of an earlier try; anything else was written by someone since the preflight.
+    pub(super) async fn claim_staging(
         &self,
+        job: &Job,
         database: &PlanDatabase,
-        found: &DatabaseFacts,
-    ) -> Result<(), StepError> {
-        if found.objects.is_empty() {
-            return Ok(());
-        }
+        serving: bool,
+    ) -> Result<bool, StepError> {
+        let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
-        Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)))
+        if !serving {
+            self.ensure_fenced(job, database, &production).await?;
+            self.ensure_alone(job, &production, DatabaseRole::Production)
+                .await?;
+        }
+        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
+        let found = facts(&staging).await.map_err(|e| failed(&e))?;
+        same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
+        let begun = self.is_claimed(job, &mark(database));
+        if !found.objects.is_empty() && !begun {
+            return Err(not_empty(&staging.to_string(), &format!("{:?}", found.objects)));
+        }
+        self.claim(job, &mark(database)).await?;
+        Ok(begun)
     }
 
     /// Refuses to write to a staging that this run did not fill.

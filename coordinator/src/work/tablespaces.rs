@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use cutover_copy::tablespaces::{self, Export};
-use cutover_database::facts;
 use cutover_proto::ids::RunId;
 use cutover_proto::plan::{DatabaseAddress, DatabaseRole, PlanDatabase};
 use cutover_proto::report::{Receipt, StepError, StepOutcome};
 
-use super::copy::{copy_failed, mark, options};
-use super::{Job, Worker, failed, same_identity, target, target_of};
+use super::copy::{copy_failed, options};
+use super::{Job, Worker, target, target_of};
 use crate::planner::HostProbe;
 
 /// What is locked now, by run and database. It is gone with the coordinator, and so is the lock; the copy then takes
@@ -68,14 +67,10 @@ impl Worker {
     ) -> StepOutcome {
         let production = target_of(database, DatabaseRole::Production)?;
         let staging = target_of(database, DatabaseRole::Staging)?;
-        self.ensure_fenced(job, database, &production).await?;
-        self.ensure_alone(job, &production, DatabaseRole::Production)
-            .await?;
-        self.ensure_alone(job, &staging, DatabaseRole::Staging).await?;
-        let found = facts(&staging).await.map_err(|e| failed(&e))?;
-        same_identity(&found, &database.staging_identity, DatabaseRole::Staging)?;
         drop(self.exports.take(job, database));
-        self.claim_empty(job, database, &found).await?;
+        if self.claim_staging(job, database, false).await? {
+            self.empty_staging(job, database).await?;
+        }
         let export = tablespaces::export(&production, &staging, tables, &options(), &self.own)
             .await
             .map_err(|e| copy_failed("the tables could not be locked for the copy of their files", &e))?;
@@ -116,19 +111,5 @@ impl Worker {
     pub(super) async fn give_up_export(&self, job: &Job, database: &PlanDatabase) -> StepOutcome {
         drop(self.exports.take(job, database));
         self.empty_staging(job, database).await
-    }
-
-    /// Staging for this run alone: empty, or emptied of what an earlier try left.
-    async fn claim_empty(
-        &self,
-        job: &Job,
-        database: &PlanDatabase,
-        found: &cutover_database::DatabaseFacts,
-    ) -> Result<(), StepError> {
-        if self.is_claimed(job, &mark(database)) {
-            return self.empty_staging(job, database).await.map(drop);
-        }
-        self.refuse_if_filled(database, found)?;
-        self.claim(job, &mark(database)).await
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Table {
     pub(crate) partitioned: bool,
     /// Estimated bytes.
     pub(crate) size: u64,
+    /// Estimated rows.
+    pub(crate) rows: u64,
     pub(crate) next_auto_increment: Option<u64>,
     /// No column of the primary key is generated.
     pub(crate) key_is_plain: bool,
@@ -83,7 +85,7 @@ pub(crate) async fn tables(
 ) -> Result<(Vec<Table>, Names), CopyError> {
     let mut columns = columns(conn, target, server).await?;
     let mut keys = shapes::keys(conn, target).await?;
-    let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, CREATE_OPTIONS, AUTO_INCREMENT, ROW_FORMAT \
+    let sql = "SELECT TABLE_NAME, TABLE_TYPE, ENGINE, DATA_LENGTH, CREATE_OPTIONS, AUTO_INCREMENT, ROW_FORMAT, TABLE_ROWS \
                FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME";
     let mut found = Vec::new();
     let mut names = Names::default();
@@ -102,6 +104,7 @@ pub(crate) async fn tables(
                     shape: shapes::shape(&name, &all, keys, size, &server.version),
                     engine: text(&row, 2),
                     size,
+                    rows: number(&row, 7),
                     partitioned: text(&row, 4).contains("partitioned"),
                     next_auto_increment: row.get(5).and_then(Option::as_ref).map(|_| number(&row, 5)),
                     row_format: text(&row, 6),

@@ -6,8 +6,6 @@
 //! is for a production that is fenced. What is not imported is streamed by the copy that follows, as if it had never
 //! been tried: the copy's journal says which tables are whole.
 
-use std::collections::BTreeMap;
-
 use cutover_database::{OwnSession, OwnSessions, Target};
 use sqlx::mysql::MySqlConnection;
 
@@ -131,14 +129,14 @@ pub(crate) struct Export {
     /// Told to those who look who else is connected.
     _own: OwnSession,
     from: Target,
-    tables: Vec<(Table, u64)>,
+    tables: Vec<Table>,
     /// What the server said when it did not lock them.
     refused: Option<String>,
 }
 
 impl Export {
     pub(crate) fn tables(&self) -> impl Iterator<Item = &str> {
-        self.tables.iter().map(|(table, _)| table.name.as_str())
+        self.tables.iter().map(|table| table.name.as_str())
     }
 
     pub(crate) fn refused(&self) -> Option<&str> {
@@ -146,7 +144,7 @@ impl Export {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.tables.iter().map(|(table, _)| table.size).sum()
+        self.tables.iter().map(|table| table.size).sum()
     }
 }
 
@@ -170,7 +168,6 @@ pub(crate) async fn export(
         ..options.clone()
     };
     journal::open(to, &mut writer, &identity_of(from, &all), &options).await?;
-    let estimates = estimates(&mut lock, from).await?;
     let (mut tables, mut refused) = (Vec::new(), None);
     for table in all
         .into_iter()
@@ -182,17 +179,16 @@ pub(crate) async fn export(
         writer.run(&what, table.create.join(items).as_bytes()).await?;
         let discard = format!("ALTER TABLE {} DISCARD TABLESPACE", ident(&table.name));
         writer.run(&what, discard.as_bytes()).await?;
-        let rows = estimates.get(&table.name).copied().unwrap_or_default();
-        tables.push((table, rows));
+        tables.push(table);
     }
     if !tables.is_empty() {
-        let names: Vec<String> = tables.iter().map(|(table, _)| ident(&table.name)).collect();
+        let names: Vec<String> = tables.iter().map(|table| ident(&table.name)).collect();
         let sql = format!("FLUSH TABLES {} FOR EXPORT", names.join(", "));
         let what = "locking the tables for the copy of their files";
         if let Err(error) = run(&mut lock, from, what, &sql).await {
             // Rows do as well: nothing is held up for want of a lock.
             refused = Some(reason(&error));
-            for (table, _) in std::mem::take(&mut tables) {
+            for table in std::mem::take(&mut tables) {
                 let drop = format!("DROP TABLE {}", ident(&table.name));
                 let what = "removing a table without its file";
                 writer.run(what, drop.as_bytes()).await?;
@@ -206,12 +202,6 @@ pub(crate) async fn export(
         tables,
         refused,
     })
-}
-
-async fn estimates(conn: &mut MySqlConnection, from: &Target) -> Result<BTreeMap<String, u64>, CopyError> {
-    let sql = "SELECT TABLE_NAME, TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()";
-    let found = rows(conn, from, "listing the tables", sql).await?;
-    Ok(found.iter().map(|row| (text(row, 0), number(row, 1))).collect())
 }
 
 /// Takes the copied files in. Says which tables are in staging now, and of each other one why not; those are gone from
@@ -228,9 +218,9 @@ pub(crate) async fn import(mut export: Export, to: &Target) -> Result<(Vec<Strin
     )
     .await;
     let mut writer = Writer::open(to).await?;
-    for (table, rows) in &export.tables {
+    for table in &export.tables {
         let imported = match &unlocked {
-            Ok(()) => take_in(&mut writer, table, *rows).await,
+            Ok(()) => take_in(&mut writer, table).await,
             Err(error) => Err(format!("the lock on its rows was lost: {}", reason(error))),
         };
         match imported {
@@ -247,7 +237,7 @@ pub(crate) async fn import(mut export: Export, to: &Target) -> Result<(Vec<Strin
 }
 
 /// Takes one file in and notes the table as whole. A warning says that the server could not check the file.
-async fn take_in(writer: &mut Writer, table: &Table, rows: u64) -> Result<(), String> {
+async fn take_in(writer: &mut Writer, table: &Table) -> Result<(), String> {
     let said = |error: CopyError| reason(&error);
     let what = format!("taking in the file of table `{}`", table.name);
     let import = format!("ALTER TABLE {} IMPORT TABLESPACE", ident(&table.name));
@@ -260,7 +250,7 @@ async fn take_in(writer: &mut Writer, table: &Table, rows: u64) -> Result<(), St
         writer.run(&what, counter.as_bytes()).await.map_err(said)?;
     }
     let whole = Whole {
-        rows,
+        rows: table.rows,
         bytes: table.size,
     };
     let record = journal::record_table(table, whole);

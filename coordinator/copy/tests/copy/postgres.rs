@@ -1,8 +1,11 @@
 //! PostgreSQL: awkward data and objects.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cutover_copy::{CopyError, CopyOptions, CopyProgress, CopyWay, copy, fingerprint};
+use cutover_copy::{
+    CopyError, CopyOptions, CopyProgress, CopyWay, TableSum, compares_as_fingerprint, copy, fingerprint,
+};
 use cutover_database::Target;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -416,4 +419,40 @@ fn table_when_skipped_then_left_out() {
             .unwrap(),
         "t\n"
     );
+}
+
+/// The proof before the switch compares a fingerprint with the sums of this comparison.
+#[test]
+fn comparison_when_it_sums_as_a_fingerprint_does_then_its_sums_are_one_and_change_with_a_row() {
+    let (from, to) = postgres_pair("prints");
+    let sql = "CREATE SCHEMA s; CREATE TABLE s.b (n numeric, t text); INSERT INTO s.b VALUES (1.50, 'x'), (NULL, 'y'); \
+               CREATE TABLE a (id int PRIMARY KEY, x bytea); INSERT INTO a VALUES (1, '\\x00'), (2, NULL); \
+               CREATE TABLE z (id int)";
+    postgres().0.sql(&from.database, sql).unwrap();
+    let options = CopyOptions::default();
+    run_copy(&from, &to, &options).unwrap();
+    assert!(
+        runtime()
+            .block_on(compares_as_fingerprint(&from, &to, &options))
+            .unwrap()
+    );
+    let compared = assert_equal(&from, &to);
+    let of = |found: BTreeMap<String, TableSum>| -> Vec<(String, u64, String)> {
+        found
+            .into_iter()
+            .map(|(name, sum)| (name, sum.rows, sum.checksum))
+            .collect()
+    };
+    let printed = || of(runtime().block_on(fingerprint(&from, &options)).unwrap());
+    let sums: Vec<(String, u64, String)> = compared
+        .tables
+        .iter()
+        .map(|table| (table.name.clone(), table.rows_a, table.checksum_a.clone()))
+        .collect();
+    assert_eq!(sums, printed());
+    postgres()
+        .0
+        .sql(&from.database, "UPDATE s.b SET n = 1.5 WHERE t = 'x'")
+        .unwrap();
+    assert_ne!(sums, printed());
 }
