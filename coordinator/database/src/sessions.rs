@@ -44,15 +44,33 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the server has not decided yet whether to let it in: a refused one is gone a moment later.
+    /// Whether the server has not decided yet whether to let it in, or it was killed before that: a refused one is
+    /// gone a moment later.
     #[must_use]
     pub(crate) fn is_logging_in(&self) -> bool {
-        self.state == MYSQL_LOGIN || self.state.starts_with("Connect, ")
+        self.state == MYSQL_LOGIN
+            || self.state.starts_with("Connect, ")
+            || self.state == MYSQL_KILLED_AT_LOGIN
+    }
+
+    /// Whether it was killed, and its thread has not noticed yet or is rolling back.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.state == MYSQL_KILLED || self.state.starts_with("Killed, ")
+    }
+
+    /// Whether the server could not look at it just now, and a state such as `login` is all it knows.
+    fn is_busy(&self) -> bool {
+        self.state == MARIADB_BUSY || self.state.starts_with("Busy, ")
     }
 }
 
 /// What MySQL and MariaDB call a session that is logging in, before it has any further state.
 const MYSQL_LOGIN: &str = "Connect";
+const MYSQL_KILLED: &str = "Killed";
+/// One that was killed while it was logging in, until its thread has noticed. No statement of it ran.
+const MYSQL_KILLED_AT_LOGIN: &str = "Killed, login";
+/// What MariaDB calls a session whose data is locked at the moment of the look.
+const MARIADB_BUSY: &str = "Busy";
 
 type Key = (String, String);
 
@@ -226,8 +244,9 @@ pub(crate) async fn look(
         let leaving = foreign
             .iter()
             .any(|(id, _)| lock(&PAST).contains(&(host.clone(), id.clone())));
+        let busy = foreign.iter().any(|(_, session)| session.is_busy());
         checks += 1;
-        if !leaving || checks == GOODBYE_CHECKS {
+        if !(leaving || busy) || checks == GOODBYE_CHECKS {
             return Ok(foreign.into_iter().map(|(_, session)| session).collect());
         }
         tokio::time::sleep(GOODBYE_PAUSE).await;

@@ -25,6 +25,8 @@ pub(super) async fn sessions(
     let began = Instant::now();
     let mut ended: Vec<Session> = Vec::new();
     let mut known = BTreeSet::new();
+    // Killed while they were logging in: nothing was ended, whatever their threads still show until they are gone.
+    let mut kept_out = BTreeSet::new();
     let mut clean = 0;
     loop {
         let found = application(connection, plan, own).await?;
@@ -42,8 +44,9 @@ pub(super) async fn sessions(
         }
         for session in found {
             kill(connection, &session).await?;
-            // One that is still logging in was not let in.
-            if !session.is_logging_in() && known.insert(session.id.clone()) {
+            if session.is_logging_in() {
+                kept_out.insert(session.id);
+            } else if !kept_out.contains(&session.id) && known.insert(session.id.clone()) {
                 ended.push(session);
             }
         }

@@ -64,13 +64,16 @@ pub(super) async fn connected(
     found
 }
 
-/// A session that is logging in is waited for: it is refused, or it is in.
+/// A session that is logging in is waited for: it is refused, or it is in. So is one that was killed. One that began
+/// to log in after the first look is no different from one that comes after the last: a pool that tries all the time
+/// has one at every look.
 async fn settled(
     connection: &mut Connection,
     plan: &FencePlan,
     own: &OwnSessions,
 ) -> Result<(Vec<Session>, Vec<Session>), DatabaseError> {
     let mut checks = 0;
+    let mut awaited: Option<BTreeSet<String>> = None;
     loop {
         let listed = look(connection, own, &plan.accounts).await?;
         let intruders = end::application(connection, plan, own).await?;
@@ -80,8 +83,13 @@ async fn settled(
         remaining
             .retain(|session| !plan.accounts.contains(&session.user) || known.contains(session.id.as_str()));
         checks += 1;
-        let all_in = remaining.iter().all(|session| !session.is_logging_in());
-        if all_in || checks == LOGIN_CHECKS {
+        let first = awaited.get_or_insert_with(|| {
+            let waiting = remaining.iter().filter(|session| session.is_logging_in());
+            waiting.map(|session| session.id.clone()).collect()
+        });
+        remaining.retain(|session| !session.is_logging_in() || first.contains(&session.id));
+        let undecided = |session: &Session| session.is_logging_in() || session.is_killed();
+        if !remaining.iter().any(undecided) || checks == LOGIN_CHECKS {
             return Ok((remaining, prepared));
         }
         tokio::time::sleep(LOGIN_PAUSE).await;
