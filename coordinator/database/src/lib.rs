@@ -14,6 +14,7 @@ mod handover;
 pub mod hazard;
 pub mod journal;
 mod literal;
+pub mod pieces;
 mod privileges;
 pub mod reach;
 pub mod repair;

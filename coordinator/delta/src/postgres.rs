@@ -2,5 +2,6 @@
 
 pub(crate) mod catalog;
 pub(crate) mod finish;
+mod large;
 pub(crate) mod load;
 pub(crate) mod sql;

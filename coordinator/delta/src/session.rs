@@ -149,6 +149,14 @@ impl Session {
         self.stream(what, sql.into()).try_collect().await
     }
 
+    /// MySQL's connection, for values that come in pieces.
+    pub(crate) fn mysql(&mut self) -> Option<&mut MySqlConnection> {
+        match &mut self.driver {
+            Driver::MySql(conn) => Some(&mut **conn),
+            Driver::Postgres(_) => None,
+        }
+    }
+
     /// PostgreSQL's connection, for COPY.
     pub(crate) fn postgres(&mut self) -> Option<&mut PgConnection> {
         match &mut self.driver {

@@ -1,5 +1,7 @@
 //! Tables as the difference sees them: how rows are named, read and hashed, in the engine's own SQL.
 
+use cutover_database::pieces::Cut;
+
 /// A column that holds data of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Column {
@@ -19,6 +21,8 @@ pub(crate) struct Column {
     pub(crate) integer: bool,
     /// Its binary form means the same in another database.
     pub(crate) portable: bool,
+    /// It may hold values too large to be held, which can be cut into pieces.
+    pub(crate) cut: Option<Cut>,
 }
 
 /// How a value is written in SQL.

@@ -2,6 +2,7 @@
 //! piece, all in the reader's snapshot.
 
 use cutover_database::Target;
+use cutover_database::pieces::{LARGE, PieceError, Pieces};
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 
 use super::catalog::Table;
@@ -11,17 +12,9 @@ use super::session::{rows, value};
 use super::syntax::ident;
 use crate::CopyError;
 
-/// Values above this travel in pieces of this.
-pub(crate) const LARGE: u64 = 8 << 20;
-
 /// Types whose values are written in a statement as the server shows them; in quotes where they are no numbers.
 const NUMBERS: [&str; 6] = ["tinyint", "smallint", "mediumint", "int", "bigint", "decimal"];
 const QUOTED: [&str; 5] = ["date", "time", "datetime", "timestamp", "year"];
-
-/// Bytes of a piece: the server reads the whole value for each, so that a very large one has larger pieces.
-fn piece_of(length: u64) -> u64 {
-    LARGE.max(length / 16)
-}
 
 /// A key's value in a statement. Text keeps its own character set, so that the key's index serves.
 fn literal(column: &Column, bytes: &[u8]) -> Option<String> {
@@ -180,23 +173,15 @@ impl<'a> Large<'a> {
                 out.field(small.get(index).and_then(Option::as_deref)).await;
                 continue;
             }
-            let name = self.name(index);
-            let piece = piece_of(length);
-            let mut sent = 0;
-            while sent < length {
-                // Counted in bytes, whatever its character set.
-                let sql = format!(
-                    "SELECT SUBSTRING(CAST({name} AS BINARY), {}, {piece}) FROM {table} {place}",
-                    sent + 1
-                );
-                let found = rows(reader, from, &what, &sql).await?;
-                let piece = found.first().and_then(|row| row.first()?.as_deref());
-                let piece = piece.filter(|piece| !piece.is_empty()).ok_or_else(odd)?;
-                out.piece(piece).await;
-                sent += piece.len() as u64;
-            }
-            if sent != length {
-                return Err(odd());
+            // Counted in bytes, whatever its character set.
+            let bytes = format!("CAST({} AS BINARY)", self.name(index));
+            let mut pieces = Pieces::new(bytes, format!("FROM {table} {place}"), length);
+            let failed = |error| match error {
+                PieceError::Driver(error) => CopyError::statement(&what, from, error),
+                PieceError::Changed => odd(),
+            };
+            while let Some(piece) = pieces.next_of_mysql(reader).await.map_err(failed)? {
+                out.piece(&piece).await;
             }
         }
         out.end_line();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cutover_database::Target;
+use cutover_database::pieces::Cut;
 use sqlx::postgres::PgConnection;
 
 use super::session::{ident, literal, number, rows, text};
@@ -99,7 +100,12 @@ pub(crate) async fn tables(
                 cut: own
                     .iter()
                     .filter(|column| !column.generated)
-                    .filter_map(|column| Some((column.name.clone(), column.cut(utf8)?)))
+                    .filter_map(|column| {
+                        Some((
+                            column.name.clone(),
+                            Cut::of(&column.type_name, column.has_length, utf8)?,
+                        ))
+                    })
                     .collect(),
                 columns: own
                     .into_iter()
@@ -109,15 +115,6 @@ pub(crate) async fn tables(
             }
         })
         .collect())
-}
-
-/// What the pieces of a large value are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// Bytes of the value.
-    Bytes,
-    /// Bytes of its text in UTF-8, which is both the server's and the session's encoding.
-    Text,
 }
 
 /// A column, generated ones included.
@@ -137,16 +134,6 @@ impl Column {
     /// Binary forms of user types and of the reg* types hold identifiers that differ between databases.
     fn is_portable(&self) -> bool {
         self.type_oid < FIRST_USER_OID && !self.type_name.trim_start_matches('_').starts_with("reg")
-    }
-
-    fn cut(&self, utf8: bool) -> Option<Cut> {
-        match self.type_name.as_str() {
-            "bytea" => Some(Cut::Bytes),
-            "text" | "json" if utf8 => Some(Cut::Text),
-            // Of one with a limit nothing is asked: no limit in use comes near.
-            "varchar" if utf8 && !self.has_length => Some(Cut::Text),
-            _ => None,
-        }
     }
 
     /// Types whose equality is equality of bytes; 1.0 and 1.00 are equal numbers but not the same value.

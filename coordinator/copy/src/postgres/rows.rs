@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cutover_database::Target;
+use cutover_database::pieces::{TRAILER, holds_no_row};
 use futures::StreamExt as _;
 use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
@@ -235,7 +236,7 @@ async fn read(
     if large.is_empty() {
         out.push(&last).await;
     } else {
-        let rest = last.strip_suffix(&large::TRAILER);
+        let rest = last.strip_suffix(&TRAILER);
         let rest =
             rest.ok_or_else(|| CopyError::local(&what, "the server did not end the rows as expected"))?;
         out.push(rest).await;
@@ -243,7 +244,7 @@ async fn read(
             out.meter.rows += 1;
             large::send(reader, from, table, row, &mut out).await?;
         }
-        out.push(&large::TRAILER).await;
+        out.push(&TRAILER).await;
     }
     out.end().await;
     Ok(())
@@ -260,7 +261,7 @@ async fn write(
     let failed = |error| CopyError::statement(&what, to, error);
     let stopped = || CopyError::local(&what, "production stopped sending");
     let mut part = receiver.recv().await;
-    if matches!(&part, Some(Part::Rows(bytes)) if large::holds_no_row(bytes)) {
+    if matches!(&part, Some(Part::Rows(bytes)) if holds_no_row(bytes)) {
         // A COPY waits for the network several times: a database of many empty tables is spared it.
         return match receiver.recv().await {
             Some(Part::End) => Ok(0),

@@ -2,10 +2,11 @@
 //! tables of a Carbon database is longer than everything else.
 
 use cutover_database::Target;
+use cutover_database::pieces::Cut;
 use futures::StreamExt as _;
 use sqlx::postgres::PgConnection;
 
-use super::catalog::{Cut, Table};
+use super::catalog::Table;
 use super::session::literal;
 use crate::{CopyError, may_be_secret};
 

@@ -191,7 +191,7 @@ fn literal(engine: Engine, column: &Column, value: Option<&[u8]>) -> String {
     };
     let (before, after) = column.around.unwrap_or_default();
     match engine {
-        Engine::MySql => format!("{before}{}{after}", mysql::load::plain(bytes)),
+        Engine::MySql => format!("{before}{}{after}", mysql::rows::plain(bytes)),
         Engine::Postgres => postgres::sql::literal(&String::from_utf8_lossy(bytes)),
     }
 }

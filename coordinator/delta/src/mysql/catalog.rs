@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cutover_database::pieces::Cut;
+
 use super::sql::{ident, literal};
 use crate::DeltaError;
 use crate::options::SyncOptions;
@@ -144,6 +146,9 @@ fn column(row: &Row, server: Server, crc32c: bool) -> Column {
         literal: key_literal(&data_type, charset),
         integer: data_type.ends_with("int"),
         portable: true,
+        cut: ["mediumblob", "longblob", "mediumtext", "longtext"]
+            .contains(&data_type.as_str())
+            .then_some(Cut::Bytes),
         name,
         quoted,
     }

@@ -1,28 +1,18 @@
-//! Rows from production into staging: LOAD DATA LOCAL, or INSERT where the server does not take that.
+//! Rows into staging: LOAD DATA LOCAL, or INSERT where the server does not take that.
 
-use std::collections::HashMap;
-
-use futures::StreamExt as _;
 use mysql_async::prelude::Queryable as _;
-use sqlx::Row as _;
-use sqlx::mysql::MySqlRow;
 use tokio::sync::mpsc;
 
-use super::sql::{hashed, literal, named, row_hash};
+use super::rows::{CHUNK, Format, HASHES, KEYS, read};
+use super::sql::{hashed, named};
 use super::writer::Writer;
 use crate::DeltaError;
-use crate::session::{Session, mysql_value};
+use crate::session::Session;
 use crate::spool::{Wanted, Wants};
 use crate::table::Table;
 
-/// Below the driver's and every server's packet limit, large enough that the wait per packet does not show.
-const CHUNK: usize = 256 * 1024;
 /// Chunks under way between reader and loader.
 const DEPTH: usize = 4;
-/// Rows named in one statement. Their number is bounded by what the optimizer takes before it reads all rows.
-const KEYS: usize = 250;
-/// Bytes of hashes in one statement; each such statement reads the whole table.
-const HASHES: usize = 1 << 18;
 
 /// Deletes the rows that are named and returns how many there were.
 pub(crate) async fn remove(writer: &mut Writer, table: &Table, wants: &mut Wants) -> Result<u64, DeltaError> {
@@ -175,157 +165,7 @@ async fn join(
     Ok(sent)
 }
 
-async fn read(
-    production: &mut Session,
-    table: &Table,
-    format: &Format,
-    size: usize,
-    wants: &mut Wants,
-    limit: u64,
-    sender: mpsc::Sender<Vec<u8>>,
-) -> Result<Loaded, DeltaError> {
-    let mut sink = Sink {
-        format,
-        size,
-        buffer: Vec::with_capacity(CHUNK),
-        sender,
-        loaded: Loaded::default(),
-    };
-    while sink.loaded.bytes < limit {
-        let batch = wants.batch(if table.keyless() { usize::MAX } else { KEYS }, HASHES)?;
-        if batch.is_empty() {
-            break;
-        }
-        let before = sink.loaded.rows;
-        read_batch(production, table, &batch, &mut sink).await?;
-        let wanted = batch.iter().map(|one| one.count).sum();
-        if table.transactional {
-            check(
-                production.label(),
-                table,
-                "found",
-                wanted,
-                sink.loaded.rows - before,
-            )?;
-        }
-    }
-    sink.flush().await;
-    Ok(sink.loaded)
-}
-
-async fn read_batch(
-    production: &mut Session,
-    table: &Table,
-    batch: &[Wanted],
-    sink: &mut Sink<'_>,
-) -> Result<(), DeltaError> {
-    let list: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|column| column.select.as_str())
-        .collect();
-    // Of rows that are alike only some may be wanted, so that each comes with its hash in front.
-    let (mut left, head, condition) = match table.keyless() {
-        true => {
-            let counts = batch
-                .iter()
-                .filter_map(|one| Some((one.key.first()?.clone(), one.count)));
-            let counts: HashMap<Vec<u8>, u64> = counts.collect();
-            (
-                Some(counts),
-                format!("{},", row_hash(table)),
-                hashed(table, batch),
-            )
-        }
-        false => (None, String::new(), named(table, batch)),
-    };
-    let sql = format!(
-        "SELECT {head}{} FROM {} WHERE {condition}",
-        list.join(","),
-        table.source
-    );
-    let what = format!("reading rows of table `{}`", table.label);
-    let label = production.label().to_owned();
-    let failed = |error| DeltaError::statement(what.as_str(), &label, error);
-    let mut rows = production.mysql_stream(what.as_str(), sql);
-    while let Some(row) = rows.next().await.transpose()? {
-        let mut first = 0;
-        if let Some(left) = &mut left {
-            let hash = mysql_value(&row, 0).map_err(failed)?.unwrap_or_default();
-            match left.get_mut(hash).filter(|count| **count > 0) {
-                Some(count) => *count -= 1,
-                None => continue,
-            }
-            first = 1;
-        }
-        sink.row(&row, first).await.map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Rows on their way to the loader, in pieces of bearable size.
-struct Sink<'a> {
-    format: &'a Format,
-    size: usize,
-    buffer: Vec<u8>,
-    sender: mpsc::Sender<Vec<u8>>,
-    loaded: Loaded,
-}
-
-impl Sink<'_> {
-    /// Takes the row's values from column `first` on.
-    async fn row(&mut self, row: &MySqlRow, first: usize) -> Result<(), sqlx::Error> {
-        match self.format {
-            Format::Load => {
-                for index in first..row.len() {
-                    if index > first {
-                        self.buffer.push(b'\t');
-                    }
-                    match mysql_value(row, index)? {
-                        None => self.buffer.extend_from_slice(b"\\N"),
-                        // A large value leaves piece by piece: memory holds it once.
-                        Some(bytes) => {
-                            for piece in bytes.chunks(CHUNK) {
-                                escape(&mut self.buffer, piece);
-                                self.flush_when_full().await;
-                            }
-                        }
-                    }
-                }
-                self.buffer.push(b'\n');
-            }
-            Format::Insert(around) => {
-                if !self.buffer.is_empty() {
-                    self.buffer.push(b',');
-                }
-                let values: Result<Vec<Option<&[u8]>>, sqlx::Error> =
-                    (first..row.len()).map(|index| mysql_value(row, index)).collect();
-                self.buffer.extend_from_slice(&tuple(&values?, around));
-            }
-        }
-        self.loaded.rows += 1;
-        self.flush_when_full().await;
-        Ok(())
-    }
-
-    async fn flush_when_full(&mut self) {
-        if self.buffer.len() >= self.size {
-            self.flush().await;
-        }
-    }
-
-    /// A closed channel is not reported here: the loader knows why it closed it.
-    async fn flush(&mut self) {
-        if self.buffer.is_empty() {
-            return;
-        }
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
-        self.loaded.bytes += full.len() as u64;
-        self.sender.send(full).await.ok();
-    }
-}
-
-fn check(
+pub(super) fn check(
     database: &str,
     table: &Table,
     did: &'static str,
@@ -380,85 +220,4 @@ fn load_statement(table: &Table) -> String {
         table.quoted,
         list.join(", ")
     )
-}
-
-/// The text a loader takes.
-#[derive(Debug, Clone)]
-pub(crate) enum Format {
-    /// Fields ended by TAB, lines by LF, escapes by backslash.
-    Load,
-    /// `(…),(…)`; holds what stands around each value.
-    Insert(Vec<(&'static str, &'static str)>),
-}
-
-impl Format {
-    fn insert(table: &Table) -> Self {
-        let around = table
-            .columns
-            .iter()
-            .map(|column| column.around.unwrap_or_default());
-        Format::Insert(around.collect())
-    }
-}
-
-/// The values of a row as INSERT takes them; in hexadecimal, which no setting can read otherwise.
-fn tuple(row: &[Option<&[u8]>], around: &[(&str, &str)]) -> Vec<u8> {
-    let values = row
-        .iter()
-        .zip(around)
-        .map(|(value, (before, after))| match value {
-            None => "NULL".to_owned(),
-            Some(bytes) => format!("{before}{}{after}", plain(bytes)),
-        });
-    format!("({})", values.collect::<Vec<_>>().join(",")).into_bytes()
-}
-
-/// A hexadecimal literal is bytes to a text column and a number to a number column: numbers, dates and times go as
-/// quoted text, which means the same to all of them.
-pub(crate) fn plain(bytes: &[u8]) -> String {
-    let safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-+:. _/@".contains(byte);
-    match bytes.iter().all(safe) {
-        true => format!("'{}'", String::from_utf8_lossy(bytes)),
-        false => literal(bytes),
-    }
-}
-
-/// LOAD DATA's escapes: TAB, LF, backslash and NUL.
-fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut start = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        let letter = match byte {
-            b'\t' => b't',
-            b'\n' => b'n',
-            b'\\' => b'\\',
-            0 => b'0',
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[start..index]);
-        out.extend_from_slice(&[b'\\', letter]);
-        start = index + 1;
-    }
-    out.extend_from_slice(&bytes[start..]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_when_special_then_escaped_and_all_others_kept() {
-        let mut out = Vec::new();
-        escape(&mut out, b"a\tb\nc\\d\0e\x08'\xff");
-        assert_eq!(out, b"a\\tb\\nc\\\\d\\0e\x08'\xff");
-    }
-
-    #[test]
-    fn tuple_when_bytes_are_special_then_in_hexadecimal() {
-        let row: [Option<&[u8]>; 4] = [None, Some(b"it's"), Some(b"-1.5"), Some(b"")];
-        let around = [("", ""), ("", ""), ("CAST(", " AS UNSIGNED)"), ("", "")];
-        assert_eq!(
-            String::from_utf8_lossy(&tuple(&row, &around)),
-            "(NULL,X'69742773',CAST('-1.5' AS UNSIGNED),'')"
-        );
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cutover_database::pieces::Cut;
+
 use super::sql::ident;
 use crate::DeltaError;
 use crate::options::SyncOptions;
@@ -44,7 +46,14 @@ pub(crate) async fn tables(
     options: &SyncOptions,
 ) -> Result<Vec<Table>, DeltaError> {
     refuse_large_objects(session).await?;
-    let mut columns = columns(session, method).await?;
+    let encoding = session
+        .rows(
+            "asking for the encoding",
+            "SELECT current_setting('server_encoding')",
+        )
+        .await?;
+    let utf8 = encoding.first().is_some_and(|row| text(row, 0) == "UTF8");
+    let mut columns = columns(session, method, utf8).await?;
     let mut keys = keys(session).await?;
     let sql = format!(
         "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_table_size(c.oid)::text, \
@@ -117,7 +126,11 @@ struct Found {
 
 type Described = (Vec<Found>, Vec<(String, String)>);
 
-async fn columns(session: &mut Session, method: Method) -> Result<BTreeMap<String, Described>, DeltaError> {
+async fn columns(
+    session: &mut Session,
+    method: Method,
+    utf8: bool,
+) -> Result<BTreeMap<String, Described>, DeltaError> {
     // Columns of the catalogs that older servers do not have are read by way of JSON.
     let sql = format!(
         "SELECT a.attrelid::text, a.attname::text, coalesce(to_jsonb(a)->>'attgenerated', ''), a.atttypid::text, \
@@ -146,7 +159,7 @@ async fn columns(session: &mut Session, method: Method) -> Result<BTreeMap<Strin
         signature.push((text(&row, 1), description));
         if generated.is_empty() {
             own.push(Found {
-                column: column(&row, method),
+                column: column(&row, method, utf8),
                 place: number(&row, 9),
             });
         }
@@ -154,13 +167,14 @@ async fn columns(session: &mut Session, method: Method) -> Result<BTreeMap<Strin
     Ok(found)
 }
 
-fn column(row: &Row, method: Method) -> Column {
+fn column(row: &Row, method: Method, utf8: bool) -> Column {
     let name = text(row, 1);
     let quoted = ident(&name);
     let (oid, type_name): (u32, String) = (number(row, 3), text(row, 4));
     let deterministic = text(row, 6) == "true";
     let built_in = oid < FIRST_USER_OID;
-    let digest = digest(&quoted, &type_name, deterministic, text(row, 5) == "true", method);
+    let has_length = text(row, 5) == "true";
+    let digest = digest(&quoted, &type_name, deterministic, has_length, method);
     Column {
         select: quoted.clone(),
         around: None,
@@ -169,6 +183,7 @@ fn column(row: &Row, method: Method) -> Column {
         literal: (built_in && text(row, 10) == "b").then(|| Literal::Cast(text(row, 7))),
         integer: matches!(type_name.as_str(), "int2" | "int4" | "int8"),
         // Binary forms of user types and of the reg* types hold identifiers that differ between databases.
+        cut: Cut::of(&type_name, has_length, utf8).filter(|_| built_in),
         portable: built_in && !type_name.trim_start_matches('_').starts_with("reg"),
         name,
         quoted,

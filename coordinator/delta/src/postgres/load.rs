@@ -1,9 +1,11 @@
 //! Rows from production into staging by COPY.
 
+use cutover_database::pieces::TRAILER;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
 use super::catalog::Method;
+use super::large::{self, LargeRow};
 use super::sql;
 use crate::DeltaError;
 use crate::session::Session;
@@ -11,7 +13,7 @@ use crate::spool::Wants;
 use crate::table::Table;
 
 /// The server sends a message per row; sending each on alone would cost a system call per row.
-const CHUNK: usize = 256 * 1024;
+pub(super) const CHUNK: usize = 256 * 1024;
 const DEPTH: usize = 4;
 /// Rows named in one statement.
 const KEYS: usize = 2000;
@@ -61,10 +63,15 @@ pub(crate) async fn load(
         true => "binary",
         false => "text",
     };
-    let out = format!(
-        "COPY ({}) TO STDOUT (FORMAT {format})",
-        sql::select(table, &batch, way.method)
-    );
+    let large = match format {
+        "binary" => large::find(production, way, table, &batch).await?,
+        _ => Vec::new(),
+    };
+    let select = match large.is_empty() {
+        true => sql::select(table, &batch, way.method),
+        false => sql::select_others(table, &batch, way.method),
+    };
+    let out = format!("COPY ({select}) TO STDOUT (FORMAT {format})");
     let into = format!(
         "COPY {} ({}) FROM STDIN (FORMAT {format})",
         table.quoted,
@@ -72,7 +79,7 @@ pub(crate) async fn load(
     );
     let (sender, receiver) = mpsc::channel(DEPTH);
     let (read, written) = futures::try_join!(
-        read(production, table, &out, sender),
+        read(production, table, &out, &large, sender),
         write(staging, table, &into, receiver)
     )?;
     let wanted = batch.iter().map(|one| one.count).sum();
@@ -80,21 +87,23 @@ pub(crate) async fn load(
     Ok((written, read))
 }
 
-enum Part {
+pub(super) enum Part {
     Rows(Vec<u8>),
     /// The reader has seen the end; without it a broken reader would look like a short table.
     End,
 }
 
+/// Sends the rows, and then those with large values. What ends COPY's binary form goes last.
 async fn read(
     production: &mut Session,
     table: &Table,
     sql: &str,
+    large: &[LargeRow],
     sender: mpsc::Sender<Part>,
 ) -> Result<u64, DeltaError> {
     let label = production.label().to_owned();
-    let failed =
-        |error| DeltaError::statement(format!("reading rows of table `{}`", table.label), &label, error);
+    let what = format!("reading rows of table `{}`", table.label);
+    let failed = |error| DeltaError::statement(what.as_str(), &label, error);
     let conn = production.postgres().ok_or_else(not_postgres)?;
     let mut stream = conn.copy_out_raw(sql).await.map_err(failed)?;
     let mut buffer = Vec::new();
@@ -108,15 +117,26 @@ async fn read(
             if buffer.len() < CHUNK {
                 continue;
             }
+            let tail = buffer.split_off(buffer.len() - TRAILER.len());
+            let full = std::mem::replace(&mut buffer, tail);
             // A closed channel is not reported here: the writer knows why it closed it.
-            if sender
-                .send(Part::Rows(std::mem::take(&mut buffer)))
-                .await
-                .is_err()
-            {
+            if sender.send(Part::Rows(full)).await.is_err() {
                 return Ok(bytes);
             }
         }
+    }
+    drop(stream);
+    if !large.is_empty() {
+        if !buffer.ends_with(&TRAILER) {
+            let why = "the server did not end the rows as expected";
+            return Err(DeltaError::local(what, why));
+        }
+        buffer.truncate(buffer.len() - TRAILER.len());
+        sender.send(Part::Rows(buffer)).await.ok();
+        for row in large {
+            bytes += large::send(production, table, row, &sender).await?;
+        }
+        buffer = TRAILER.to_vec();
     }
     sender.send(Part::Rows(buffer)).await.ok();
     sender.send(Part::End).await.ok();
@@ -156,7 +176,7 @@ async fn write(
     }
 }
 
-fn not_postgres() -> DeltaError {
+pub(super) fn not_postgres() -> DeltaError {
     DeltaError::local("loading rows", "the connection is not one to PostgreSQL")
 }
 

@@ -1,5 +1,7 @@
 //! PostgreSQL's SQL for sums, entries, and rows named by key.
 
+use cutover_database::pieces::LARGE;
+
 use super::catalog::Method;
 use crate::entry::Shape;
 use crate::layout::{Layout, Selection};
@@ -227,21 +229,52 @@ pub(crate) fn delete(table: &Table, wanted: &[Wanted], method: Method) -> String
 
 /// A query for the rows that are named.
 pub(crate) fn select(table: &Table, wanted: &[Wanted], method: Method) -> String {
-    let list = |prefix: &str| -> String {
-        let names: Vec<String> = table
-            .columns
-            .iter()
-            .map(|column| format!("{prefix}.{}", column.quoted))
-            .collect();
-        names.join(",")
-    };
+    let names = table.columns.iter().map(|column| format!("r.{}", column.quoted));
+    format!(
+        "SELECT {} {}",
+        names.collect::<Vec<_>>().join(","),
+        rows(table, wanted, method)
+    )
+}
+
+/// [`select`] without rows that have large values.
+pub(crate) fn select_others(table: &Table, wanted: &[Wanted], method: Method) -> String {
+    let large = any_large(table);
+    format!("{} WHERE ({large}) IS NOT TRUE", select(table, wanted, method))
+}
+
+/// A query for the rows among those named that have large values: where each lies, and the length of each value that
+/// may be large.
+pub(crate) fn select_large(table: &Table, wanted: &[Wanted], method: Method) -> Option<String> {
+    let lengths: Vec<String> = lengths(table).map(|length| format!("({length})::text")).collect();
+    (!lengths.is_empty()).then(|| {
+        format!(
+            "SELECT r.ctid::text,{} {} WHERE {}",
+            lengths.join(","),
+            rows(table, wanted, method),
+            any_large(table)
+        )
+    })
+}
+
+fn lengths(table: &Table) -> impl Iterator<Item = String> {
+    let columns = table.columns.iter();
+    columns.filter_map(|column| Some(column.cut?.length(&format!("r.{}", column.quoted))))
+}
+
+fn any_large(table: &Table) -> String {
+    let parts: Vec<String> = lengths(table).map(|length| format!("{length}>{LARGE}")).collect();
+    parts.join(" OR ")
+}
+
+/// The rows that are named, as `r`.
+fn rows(table: &Table, wanted: &[Wanted], method: Method) -> String {
     if table.keyless() {
         // The outer names are far from what a column is called.
         return format!(
-            "SELECT {} FROM (SELECT r.*, {hash} AS \"cutover: hash\", \
-               row_number() OVER (PARTITION BY {hash}) AS \"cutover: number\" FROM {} AS r) x \
-             JOIN {} ON x.\"cutover: hash\" = v.h AND x.\"cutover: number\" <= v.m",
-            list("x"),
+            "FROM (SELECT q.*, q.ctid, {hash} AS \"cutover: hash\", \
+               row_number() OVER (PARTITION BY {hash}) AS \"cutover: number\" FROM {} AS q) r \
+             JOIN {} ON r.\"cutover: hash\" = v.h AND r.\"cutover: number\" <= v.m",
             table.source,
             hashes(wanted),
             hash = row_hash(table, method),
@@ -249,8 +282,7 @@ pub(crate) fn select(table: &Table, wanted: &[Wanted], method: Method) -> String
     }
     let columns: Vec<&Column> = table.key_columns().collect();
     format!(
-        "SELECT {} FROM {} AS r JOIN {} ON {}",
-        list("r"),
+        "FROM {} AS r JOIN {} ON {}",
         table.source,
         keys(&columns, wanted),
         matched(&columns)

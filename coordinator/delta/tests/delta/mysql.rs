@@ -142,6 +142,34 @@ fn large_values_when_the_servers_packets_are_small_then_brought_over() {
     assert!(report.applied_bytes > 30_000_000);
 }
 
+/// Below, at and above what is held whole, in one row and in several, beside NULL, short values and a latin1 text.
+#[test]
+fn values_when_too_large_to_be_held_then_brought_over_in_pieces() {
+    let pair = Pair::maria(
+        "pieces",
+        "CREATE TABLE BIG (NAME VARCHAR(20) CHARACTER SET latin1, AT DATETIME(3), A LONGBLOB, \
+           T LONGTEXT CHARACTER SET latin1, N DOUBLE, B BIT(9), PRIMARY KEY (NAME, AT)) ENGINE=InnoDB; \
+         CREATE TABLE KEYLESS (N INT, A LONGBLOB) ENGINE=InnoDB; \
+         INSERT INTO BIG VALUES ('changes', '2014-01-01', REPEAT('o', 9000000), 'old', 1, 1), ('goes', '2014-01-01', REPEAT('g', 9000000), NULL, NULL, NULL)",
+    );
+    pair.here(
+        "SET NAMES utf8mb4; \
+         INSERT INTO BIG VALUES ('é''x', '2014-01-01 00:00:00.5', REPEAT('\\0\\t\\\\x', 3 * 1024 * 1024), NULL, 0.1, b'101'), \
+           ('t', '0000-00-00', NULL, REPEAT(CONVERT('é' USING latin1), 9000000), NULL, NULL), ('s', '2014-01-01', '', '', 0, 0), \
+           ('two', '2014-01-01', REPEAT('y', 8388608), REPEAT('z', 8388609), 1e300, NULL), ('three', '2014-01-01', 'short', NULL, 2, 2); \
+         UPDATE BIG SET A = CONCAT(A, 'n') WHERE NAME = 'changes'; DELETE FROM BIG WHERE NAME = 'goes'; \
+         INSERT INTO KEYLESS VALUES (3, REPEAT('k', 9000000)), (7, 'short'), (3, REPEAT('k', 9000000))",
+    );
+    let report = pair.sync_and_compare();
+    assert_eq!(changes(&report, "BIG"), (5, 1, 1));
+    assert_eq!(changes(&report, "KEYLESS"), (3, 0, 0));
+    let lengths = maria().1.sql(
+        &pair.staging.database,
+        "SELECT SUM(LENGTH(A)), SUM(LENGTH(T)), SUM(A LIKE '%n') FROM BIG",
+    );
+    assert_eq!(lengths.unwrap(), "29971526\t17388612\t1\n");
+}
+
 #[test]
 fn rows_when_staging_takes_no_local_files_then_inserted() {
     let (here, _) = maria();

@@ -182,3 +182,31 @@ fn one_byte_when_changed_in_staging_then_found_and_mended() {
     assert_eq!(changes(&report, "c"), (0, 1, 0));
     assert_eq!(changes(&report, "log"), (1, 0, 1));
 }
+
+/// Below, at and above what is held whole, in one row and in several, beside NULL and short values; with a key and without.
+#[test]
+fn values_when_too_large_to_be_held_then_brought_over_in_pieces() {
+    let pair = Pair::postgres(
+        "pieces",
+        "CREATE TABLE big (id int, a bytea, \"B b\" bytea, t text, n numeric, j json, v varchar, PRIMARY KEY (id));
+         CREATE TABLE keyless (n int, a bytea); ALTER TABLE keyless ALTER a SET STORAGE EXTERNAL;
+         INSERT INTO big VALUES (9, decode(repeat('6f', 9000000), 'hex')), (8, decode(repeat('6f', 9000000), 'hex'))",
+    );
+    pair.here(
+        "INSERT INTO big VALUES (1, decode(repeat('00ff5c0a', 5 * 1024 * 1024), 'hex'), NULL, NULL, 1.50, NULL, ''),
+           (-2, NULL, decode(repeat('41', 9000000), 'hex'), repeat('é', 100), NULL, NULL, NULL), (3, '\\x01', '\\x', '', 0, '1', NULL),
+           (4, decode(repeat('42', 8388608), 'hex'), decode(repeat('43', 8388609), 'hex'), 'both', -1, NULL, NULL),
+           (6, NULL, NULL, 'x' || repeat('é', 6000000), 2, ('[\"' || repeat('ß', 5000000) || '\"]')::json, repeat('v', 8388609));
+         UPDATE big SET a = a || '\\x6e' WHERE id = 9; DELETE FROM big WHERE id = 8;
+         INSERT INTO keyless SELECT 3, decode(repeat('6b', 9000000), 'hex') FROM generate_series(1, 2);
+         INSERT INTO keyless VALUES (7, 'short')",
+    );
+    let report = pair.sync_and_compare();
+    assert_eq!(changes(&report, "big"), (5, 1, 1));
+    assert_eq!(changes(&report, "keyless"), (3, 0, 0));
+    let lengths = postgres().1.sql(
+        &pair.staging.database,
+        "SELECT sum(length(a)), sum(length(\"B b\")), sum(octet_length(t)), sum(length(v)) FROM big",
+    );
+    assert_eq!(lengths.unwrap().trim(), "38360130\t17388609\t12000205\t8388609");
+}
