@@ -241,17 +241,20 @@ fn java(task: &Task) -> Result<(), StepError> {
     ))
 }
 
-/// Carbon's script starts nothing when the process that a left-over pid file names is there, whosoever it is.
+/// Carbon's script starts nothing when the process that a left-over pid file names is there, whosoever it is. The file
+/// goes in any case, as its number may be given to another process before the script looks. Which process it named,
+/// where it names one.
 fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
     let path = home.join(carbon::PID_FILE);
     let pid = carbon::pid_file(home).map_err(|error| fault::io("read", &path, &error))?;
-    let Some(pid) = pid.filter(|pid| carbon::identify(*pid).is_some()) else {
+    let Some(pid) = pid else {
         return Ok(None);
     };
+    let in_use = carbon::identify(pid).is_some();
     Inside::open(home)
         .and_then(|inside| inside.map_or(Ok(()), |inside| inside.remove(carbon::PID_FILE)))
         .map_err(|error| fault::io("remove", &path, &error))?;
-    Ok(Some(pid))
+    Ok(in_use.then_some(pid))
 }
 
 async fn look(task: &Task, home: &Path) -> Result<HomeProcesses, StepError> {

@@ -21,7 +21,7 @@ const GOODBYE_CHECKS: u32 = 50;
 const GOODBYE_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often, and how long apart, a client that may be leaving is looked at.
-const SETTLING_CHECKS: u32 = 10;
+const SETTLING_CHECKS: u32 = 25;
 const SETTLING_PAUSE: Duration = Duration::from_millis(200);
 
 /// A session that is not ours.

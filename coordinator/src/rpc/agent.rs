@@ -262,17 +262,18 @@ impl Session {
         match kind {
             Kind::Hello(_) => Err("hello came twice".into()),
             Kind::Heartbeat(heartbeat) => {
-                self.app
-                    .store
-                    .node_seen(&self.node, self.app.clock.now(), None)
-                    .await
-                    .map_err(|error| error.to_string())?;
                 let reply = pb::HeartbeatReply {
                     counter: heartbeat.counter,
                     epoch: self.app.epoch,
                 };
+                // Before it is noted: a disk that is slow for seconds must not look like a coordinator that is gone.
                 self.answer(sender, coordinator_message::Kind::Heartbeat(reply))
+                    .await?;
+                self.app
+                    .store
+                    .node_seen(&self.node, self.app.clock.now(), None)
                     .await
+                    .map_err(|error| error.to_string())
             }
             Kind::Progress(progress) => {
                 let id = progress.command.as_ref().ok_or("progress of no command")?;

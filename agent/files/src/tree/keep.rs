@@ -35,8 +35,14 @@ pub(crate) struct Keep<'a> {
     stage: OwnedFd,
     kept: OwnedFd,
     aside: OwnedFd,
-    /// Holds the lock until it is closed.
     lock: OwnedFd,
+}
+
+/// Closing it does not suffice: a child that was just forked has the descriptor until it runs its own program.
+impl Drop for Keep<'_> {
+    fn drop(&mut self) {
+        rustix::fs::flock(&self.lock, FlockOperation::Unlock).ok();
+    }
 }
 
 impl<'a> Keep<'a> {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{FencePlan, FenceProof, end};
+use sqlx::Connection as _;
+
 use crate::connection::Connection;
 use crate::error::{DatabaseError, Kind};
 use crate::sessions::{OwnSessions, Session, look};
@@ -100,8 +102,9 @@ async fn settled(
 async fn refusal(application: &Target) -> Result<String, DatabaseError> {
     let attempt = async {
         match application.engine {
-            Engine::MySql => application.mysql().await.map(drop),
-            Engine::Postgres => application.postgres().await.map(drop),
+            // Let in by mistake, it says good-bye, so that it is not taken for the application later.
+            Engine::MySql => application.mysql().await?.close().await,
+            Engine::Postgres => application.postgres().await?.close().await,
         }
     };
     let error = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
