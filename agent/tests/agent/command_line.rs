@@ -80,7 +80,15 @@ fn agent_when_it_runs_then_its_memory_can_not_be_dumped() {
     // a user who is not root, and a program that this user can reach.
     let is_root = rustix::process::geteuid().is_root();
     let copy = host.folder.path().join("cutover-agent");
-    fs::copy(program(), &copy).unwrap();
+    // By another process: a child that a test beside this one forks would have the new file open for writing.
+    assert!(
+        Command::new("cp")
+            .arg(program())
+            .arg(&copy)
+            .status()
+            .unwrap()
+            .success()
+    );
     for path in [host.folder.path(), &copy] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -20,8 +20,8 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
 
-/// Longest wait of a test for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait of a test for anything; a command's own limits are shorter.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 type Outbound = Result<pb::CoordinatorMessage, Status>;
 
@@ -102,16 +102,20 @@ impl Session {
         let welcome = pb::Welcome {
             protocol: 1,
             epoch,
-            heartbeat_secs: 1,
+            // Silence ends a stream, and a test answers only while it waits for a message.
+            heartbeat_secs: 60,
         };
         self.send(coordinator_message::Kind::Welcome(welcome)).await;
     }
 
     pub(crate) async fn send(&self, kind: coordinator_message::Kind) {
-        self.outbound
-            .send(Ok(pb::CoordinatorMessage { kind: Some(kind) }))
-            .await
-            .unwrap();
+        assert!(self.offer(kind).await, "the agent left");
+    }
+
+    /// Sends to an agent that may be leaving; whether it was still there.
+    pub(crate) async fn offer(&self, kind: coordinator_message::Kind) -> bool {
+        let message = pb::CoordinatorMessage { kind: Some(kind) };
+        self.outbound.send(Ok(message)).await.is_ok()
     }
 
     pub(crate) async fn command(&self, command: &Command) {

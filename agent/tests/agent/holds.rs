@@ -59,7 +59,7 @@ async fn undo_when_another_run_holds_the_home_then_its_hold_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_when_another_run_holds_the_home_then_nothing_is_done_or_undone() {
     let mut node = Node::start().await;
-    let home = home(&node, 21, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     let server = cutover_agent::service::carbon::find(Path::new(&home)).servers[0];
@@ -86,7 +86,7 @@ async fn stop_when_another_run_holds_the_home_then_nothing_is_done_or_undone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hold_when_the_server_runs_then_refused_and_nothing_is_held() {
     let mut node = Node::start().await;
-    let home = home(&node, 23, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     let refused = session.run(&command("hold@n", hold(&home))).await.unwrap_err();

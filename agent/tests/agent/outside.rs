@@ -13,7 +13,7 @@ use crate::servers::{home, running, start, stop};
 #[tokio::test(flavor = "multi_thread")]
 async fn log_when_it_leads_to_a_secret_file_then_no_line_of_it_is_told() {
     let mut node = Node::start().await;
-    let home = home(&node, 17, "");
+    let home = home(&node, "");
     let shadow = node.root.join("shadow");
     fs::write(
         &shadow,
@@ -47,7 +47,7 @@ async fn log_when_it_leads_to_a_secret_file_then_no_line_of_it_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bin_when_it_leads_out_of_the_home_then_neither_guarded_nor_run() {
     let mut node = Node::start().await;
-    let home = home(&node, 19, "");
+    let home = home(&node, "");
     let elsewhere = node.root.join("elsewhere");
     fs::rename(Path::new(&home).join("bin"), &elsewhere).unwrap();
     symlink(&elsewhere, Path::new(&home).join("bin")).unwrap();

@@ -25,7 +25,7 @@ fn server(home: &str) -> carbon::Process {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_when_cancelled_and_undone_while_the_server_dies_then_another_one_is_started() {
     let mut node = Node::start().await;
-    let home = home(&node, 25, "shutdown_delay_ms = 4000\n");
+    let home = home(&node, "shutdown_delay_ms = 12000\n");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     let old = server(&home);
@@ -59,7 +59,7 @@ async fn stop_when_cancelled_and_undone_while_the_server_dies_then_another_one_i
 #[tokio::test(flavor = "multi_thread")]
 async fn start_when_a_server_of_someone_else_runs_then_refused_and_a_stops_undo_is_not() {
     let mut node = Node::start().await;
-    let home = home(&node, 27, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     let starting = command("up@n", start(&home));
     session.run(&starting).await.unwrap();
@@ -92,7 +92,7 @@ async fn start_when_a_server_of_someone_else_runs_then_refused_and_a_stops_undo_
 #[tokio::test(flavor = "multi_thread")]
 async fn start_when_cut_off_behind_the_release_then_its_undo_still_holds() {
     let mut node = Node::start().await;
-    let home = home(&node, 29, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     let starting = command("up@n", start(&home));
     // The first try noted the hold and released it; then the agent died.
@@ -118,7 +118,7 @@ fn slow_script(home: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn start_when_the_agent_died_right_after_the_script_then_it_is_not_run_twice() {
     let mut node = Node::start().await;
-    let home = home(&node, 31, "");
+    let home = home(&node, "");
     let path = Path::new(&home);
     slow_script(path);
     let mut session = node.coordinator.session(5).await;

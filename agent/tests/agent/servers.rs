@@ -14,11 +14,15 @@ use cutover_proto::step::{AdminAccess, NodeAction, SecretRef};
 use crate::coordinator::Session;
 use crate::fixture::{Node, again, command, server_program, text, undo};
 
-/// A port offset of its own for each test, so that they can run side by side.
-pub(crate) fn home(node: &Node, offset: u16, options: &str) -> String {
+/// The stock ports of a server, and how far they are apart.
+const HTTPS: u16 = 9443;
+const HTTP: u16 = 9763;
+
+/// With ports of its own, so that tests can run side by side.
+pub(crate) fn home(node: &Node, options: &str) -> String {
     let home = node.home("wso2dss");
     let mut spec = HomeSpec::stock("WSO2 Data Services Server", "3.2.0", "4.2.0", &server_program());
-    spec.offset = offset + u16::try_from(std::process::id() % 500).unwrap() * 20;
+    spec.offset = cutover_testdb::ports::free_group(&[0, HTTP - HTTPS]).unwrap() - HTTPS;
     make_home(&home, &spec).unwrap();
     fs::write(home.join("standin.toml"), options).unwrap();
     text(&home)
@@ -58,7 +62,7 @@ pub(crate) fn running(home: &str) -> usize {
 }
 
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..2400 {
         if holds() {
             return;
         }
@@ -69,13 +73,13 @@ pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
 
 pub(crate) async fn up(session: &mut Session, home: &str) {
     session.run(&command("up@n", start(home))).await.unwrap();
-    session.run(&command("ready@n", ready(home, 60))).await.unwrap();
+    session.run(&command("ready@n", ready(home, 120))).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn server_when_started_stopped_and_undone_then_each_is_proven() {
     let mut node = Node::start().await;
-    let home = home(&node, 1, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     let started = session.run(&command("up@n", start(&home))).await.unwrap();
     let proof = session.run(&command("ready@n", ready(&home, 60))).await.unwrap();
@@ -128,7 +132,7 @@ async fn server_when_started_stopped_and_undone_then_each_is_proven() {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_when_it_comes_back_although_held_then_stopped_again_and_told() {
     let mut node = Node::start().await;
-    let home = home(&node, 3, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     session
@@ -157,7 +161,7 @@ async fn server_when_it_comes_back_although_held_then_stopped_again_and_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_when_it_never_stops_then_only_killed_if_asked() {
     let mut node = Node::start().await;
-    let home = home(&node, 5, "never_stops = true\n");
+    let home = home(&node, "never_stops = true\n");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     let gentle = command("stop@n", stop(&home, 1, false));
@@ -184,10 +188,10 @@ async fn server_when_it_never_stops_then_only_killed_if_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_when_the_agent_dies_meanwhile_then_goes_on_after_restart() {
     let mut node = Node::start().await;
-    let home = home(&node, 7, "never_stops = true\n");
+    let home = home(&node, "never_stops = true\n");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
-    let stopping = command("stop@n", stop(&home, 3, true));
+    let stopping = command("stop@n", stop(&home, 15, true));
     session.command(&stopping).await;
     until("the hold is made", || !node.agent.holds.all().is_empty()).await;
     node.restart().await;
@@ -202,7 +206,7 @@ async fn stop_when_the_agent_dies_meanwhile_then_goes_on_after_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn process_when_only_the_pid_file_names_it_then_never_signalled() {
     let mut node = Node::start().await;
-    let home = home(&node, 9, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     let mut foreign = Process::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let mut content = format!("{}\n", foreign.id()).into_bytes();
@@ -234,9 +238,12 @@ async fn process_when_only_the_pid_file_names_it_then_never_signalled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_when_it_asks_for_a_restart_then_the_new_one_is_stopped_too() {
     let mut node = Node::start().await;
-    let home = home(&node, 11, "exit_121_once = true\n");
+    let home = home(&node, "exit_121_once = true\n");
     let mut session = node.coordinator.session(5).await;
     session.run(&command("up@n", start(&home))).await.unwrap();
+    // Between the old process and the new one, none runs.
+    let marker = Path::new(&home).join("repository/logs/standin-exited-121");
+    until("the new one runs", || marker.exists() && running(&home) == 1).await;
     let receipt = session
         .run(&command("stop@n", stop(&home, 60, true)))
         .await
@@ -255,7 +262,7 @@ async fn server_when_it_asks_for_a_restart_then_the_new_one_is_stopped_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn server_when_it_is_never_ready_or_fails_then_said_why() {
     let mut node = Node::start().await;
-    let home = home(&node, 13, "never_ready = true\n");
+    let home = home(&node, "never_ready = true\n");
     let mut session = node.coordinator.session(5).await;
     session.run(&command("up@n", start(&home))).await.unwrap();
     let error = session
@@ -288,7 +295,7 @@ async fn server_when_it_is_never_ready_or_fails_then_said_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn smoke_when_the_server_works_then_everything_made_is_removed() {
     let mut node = Node::start().await;
-    let home = home(&node, 15, "");
+    let home = home(&node, "");
     let mut session = node.coordinator.session(5).await;
     up(&mut session, &home).await;
     let smoke = NodeAction::Smoke {

@@ -85,7 +85,7 @@ async fn coordinator_when_replaced_then_left() {
     let mut old = node.coordinator.session(4).await;
     assert_eq!(old.hello.last_epoch, 5);
     let refused = command("hold@n", hold(&node, "wso2a"));
-    old.send(coordinator_message::Kind::Command((&refused).into()))
+    old.offer(coordinator_message::Kind::Command((&refused).into()))
         .await;
     // The agent hangs up and dials again; nothing of the old coordinator was done.
     let next = node.coordinator.session(6).await;

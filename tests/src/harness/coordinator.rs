@@ -36,7 +36,7 @@ impl Coordinator {
         std::fs::write(
             &config,
             format!(
-                "listen = \"{address}\"\nadvertise = \"{address}\"\ndata_dir = \"{}\"\nheartbeat_secs = 1\n{settings}",
+                "listen = \"{address}\"\nadvertise = \"{address}\"\ndata_dir = \"{}\"\n{settings}",
                 data.display()
             ),
         )?;
@@ -79,7 +79,7 @@ impl Coordinator {
     /// When it ended or does not answer; the text shows its log.
     pub fn wait_up(&mut self, cli: &Cli) -> Result<()> {
         let mut ended = false;
-        let up = wait("an answer of the coordinator", Duration::from_secs(30), || {
+        let up = wait("an answer of the coordinator", Duration::from_secs(120), || {
             ended = !self.service.is_running();
             ended || cli.run(&["status"]).is_ok_and(|outcome| outcome.code == 0)
         });

@@ -77,7 +77,7 @@ impl Evidence {
             )?;
             super::wait(
                 &format!("the old server of {}", host.name),
-                std::time::Duration::from_secs(20),
+                std::time::Duration::from_secs(60),
                 || host.old.is_serving(),
             )?;
             ensure!(

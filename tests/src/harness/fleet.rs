@@ -129,7 +129,7 @@ impl Fleet {
     pub fn wait_connected(&mut self) -> Result<()> {
         let count = self.hosts.len();
         let mut seen = String::new();
-        wait("every node", Duration::from_secs(60), || {
+        wait("every node", Duration::from_secs(180), || {
             if self.tend().is_err() {
                 return false;
             }

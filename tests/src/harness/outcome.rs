@@ -59,12 +59,17 @@ impl Evidence {
         }
         for pair in databases.pairs() {
             rows(fleet, pair, copied_first).with_context(|| pair.staging.to_owned())?;
-            let sessions = databases.sessions(pair.production)?;
-            ensure!(
-                sessions == 0,
-                "{sessions} sessions of servers are on {}",
-                pair.production
-            );
+            // A server counts a client until it has heard its good-bye.
+            let gone = || {
+                databases
+                    .sessions(pair.production)
+                    .is_ok_and(|sessions| sessions == 0)
+            };
+            super::wait(
+                &format!("the end of the sessions of servers on {}", pair.production),
+                std::time::Duration::from_secs(20),
+                gone,
+            )?;
             let sessions = databases.sessions(pair.staging)?;
             let servers = u64::try_from(fleet.hosts.len())?;
             ensure!(

@@ -103,6 +103,24 @@ impl Daemon {
         Ok(())
     }
 
+    /// Ends the children of the process without warning. It is stopped first, so that it makes no new ones and does not
+    /// react.
+    pub(crate) fn kill_children(&self) {
+        let Some(pid) = self.pid() else { return };
+        let signal = |pid: u32, signal| {
+            if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                kill_process(pid, signal).ok();
+            }
+        };
+        signal(pid, Signal::STOP);
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            if let Ok(child) = child.parse() {
+                signal(child, Signal::KILL);
+            }
+        }
+    }
+
     /// Ends the process without warning.
     pub(crate) fn kill9(&self) -> Result<()> {
         let Some(mut child) = self.lock().take() else {
@@ -139,7 +157,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.stop(Duration::from_secs(10)).ok();
+        self.stop(Duration::from_secs(30)).ok();
     }
 }
 

@@ -16,8 +16,8 @@ use crate::ports::free_port;
 use crate::programs::{MariaDbPrograms, install_hint};
 
 const SUPERUSER: &str = "cutover_admin";
-const START_LIMIT: Duration = Duration::from_secs(60);
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(180);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 
 /// A MariaDB server of this process' own; it ends when the value is dropped.
 #[derive(Debug)]

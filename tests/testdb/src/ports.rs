@@ -51,12 +51,13 @@ fn take(folder: &Path, ports: &[u16]) -> Result<bool> {
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut locks = Vec::new();
     for port in ports {
-        if given.contains_key(port) || TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err() {
+        if given.contains_key(port) {
             return Ok(false);
         }
         let path = folder.join(port.to_string());
         let lock = File::create(&path).with_context(|| format!("create {}", path.display()))?;
-        if lock.try_lock().is_err() {
+        // Locked first: to try the port of another process' server would be in the way of its restart.
+        if lock.try_lock().is_err() || TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err() {
             return Ok(false);
         }
         locks.push((*port, lock));
@@ -102,8 +103,10 @@ mod tests {
     #[test]
     fn port_when_locked_by_another_then_not_taken() {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port().unwrap();
-        GIVEN.lock().unwrap().remove(&port);
+        // None that the other test may draw.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
         let other = File::create(folder.path().join(port.to_string())).unwrap();
         other.lock().unwrap();
         assert!(!take(folder.path(), &[port]).unwrap());

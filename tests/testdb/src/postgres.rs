@@ -17,8 +17,8 @@ use crate::ports::free_port;
 use crate::programs::{PostgresPrograms, install_hint};
 
 const SUPERUSER: &str = "postgres";
-const START_LIMIT: Duration = Duration::from_secs(60);
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(180);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
 
 /// A PostgreSQL server of this process' own; it ends when the value is dropped.
@@ -199,12 +199,15 @@ impl Postgres {
         self.daemon().stop(STOP_LIMIT)
     }
 
-    /// Kills the postmaster without warning; its backends notice and end by themselves.
+    /// Kills the postmaster and all its backends without warning, as a machine that loses its power does.
     ///
     /// # Errors
     /// When the process cannot be killed.
     pub fn kill9(&self) -> Result<()> {
-        self.daemon().kill9()
+        let daemon = self.daemon();
+        // A backend alone would notice the end of the postmaster only when it waits for something, and commit until then.
+        daemon.kill_children();
+        daemon.kill9()
     }
 
     /// Stops the server if it runs and starts it again on the same port.

@@ -8,7 +8,7 @@ use cutover_e2e::harness::{EngineKind, Fleet, FleetSpec, PLANTED};
 use cutover_proto::report::ErrorCode;
 use cutover_proto::view::RunStateView;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 const OWN: &str = "repository/conf/own.xml";
 
 #[test]

@@ -7,7 +7,7 @@ use cutover_e2e::harness::{Binaries, EngineKind, Evidence, Fleet, FleetSpec, New
 use std::time::Duration;
 
 /// Each kill costs a start and a new connection of every agent.
-pub(crate) const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(1800);
 
 const NODE_ACTIONS: [&str; 11] = [
     "inspect",

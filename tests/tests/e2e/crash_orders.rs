@@ -135,7 +135,7 @@ fn coordinator_at_a_skip() -> Result<()> {
         "{}",
         fleet.why(&view)
     );
-    old.servers().into_iter().for_each(crate::faults::kill);
+    crate::faults::end(&old)?;
     let view = fleet.order(&run, &["retry", &run], LIMIT)?;
     ensure!(view.state == RunStateView::Done, "{}", fleet.why(&view));
     let trail = fleet.cli.run(&["audit", "list"])?.expect(0)?;

@@ -184,9 +184,7 @@ fn coordinator_dies(engine: EngineKind, test: &str) -> Result<()> {
     fleet.coordinator.service.kill();
     fleet.tend()?;
     fleet.wait_connected()?;
-    let file = fleet.plan_file();
-    fleet.cli.run(&["rehearse", &file])?.expect(0)?;
-    let view = fleet.settle("dss-prod-rehearsal", LIMIT)?;
+    let view = fleet.rehearse_planned(LIMIT)?;
     ensure!(
         view.state == cutover_proto::view::RunStateView::Done,
         "the rehearsal is {:?}: {:?}\n{}",

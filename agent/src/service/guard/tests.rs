@@ -32,7 +32,11 @@ fn guard_when_installed_then_the_script_refuses_and_says_why() {
     let home = home();
     let message = "held by run 7: it's an upgrade; $(touch /tmp/x) `id` \"\n'; exit 0; '";
     assert_eq!(install(home.path(), message).unwrap(), GuardState::Guarded);
-    let run = Command::new(script(home.path())).arg("start").output().unwrap();
+    let run = Command::new("/bin/sh")
+        .arg(script(home.path()))
+        .arg("start")
+        .output()
+        .unwrap();
     assert_eq!(run.status.code(), Some(1));
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(

@@ -214,7 +214,7 @@ fn copy_when_cancelled_then_ends_soon_says_so_and_leaves_no_half_table() {
     let progress = Arc::new(Canceller(cancel.clone()));
     let result = runtime().block_on(async {
         let work = copy(&from, &to, &options, progress, &cancel);
-        tokio::time::timeout(Duration::from_secs(20), work)
+        tokio::time::timeout(Duration::from_secs(120), work)
             .await
             .expect("ends soon")
     });

@@ -50,6 +50,8 @@ impl<F: Fn() + Send + Sync> CopyProgress for Interrupter<F> {
         let due = done == self.at_end && (done || bytes > 1 << 20);
         if name == self.table && due && !self.done.swap(true, Ordering::SeqCst) {
             (self.act)();
+            // What was done is to be noticed before the rest of the table is there.
+            std::thread::sleep(std::time::Duration::from_millis(500));
         }
     }
 }

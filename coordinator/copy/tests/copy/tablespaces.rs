@@ -159,7 +159,8 @@ fn tables_when_the_lock_is_lost_then_copied_by_rows() {
         from.database
     );
     for id in server.sql("", &find).unwrap().lines() {
-        server.sql("", &format!("KILL {id}")).unwrap();
+        // One that has ended meanwhile is no error.
+        server.sql("", &format!("KILL {id}")).ok();
     }
     let (taken, notes) = driver().block_on(export.import(&to)).unwrap();
     assert!(

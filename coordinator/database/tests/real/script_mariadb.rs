@@ -278,13 +278,13 @@ async fn script_when_the_connection_goes_in_the_middle_of_a_statement_then_its_r
     prepare(&server, "carbon");
     let target = server.target("carbon");
     let slow =
-        script("INSERT INTO TENANT SELECT 3, SLEEP(1);\nALTER TABLE TENANT ADD COLUMN X INT;\nSELECT 1;");
+        script("INSERT INTO TENANT SELECT 3, SLEEP(5);\nALTER TABLE TENANT ADD COLUMN X INT;\nSELECT 1;");
     let sink = Sink::default();
     let options_of_killed = options(&sink);
     let killed = run_script(&target, &slow, &options_of_killed);
     let waited = async {
         // Until the server is in the statement, as its own session list says.
-        while !server.run("", "SHOW FULL PROCESSLIST").contains("SLEEP(1)") {
+        while !server.run("", "SHOW FULL PROCESSLIST").contains("SLEEP(5)") {
             tokio::task::yield_now().await;
         }
     };

@@ -1,11 +1,12 @@
 //! Sessions of the servers' account.
 
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::{APP, Databases, EngineKind, Server};
-use crate::harness::{Secrets, wait};
+use crate::harness::Secrets;
 
 /// An account that has nothing to do with the servers.
 const STRANGER: &str = "reports";
@@ -78,14 +79,20 @@ impl Databases {
         };
         command
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let child = command.spawn().context("start the engine's client")?;
-        let mut session = Session { child };
-        wait("the foreign session", std::time::Duration::from_secs(20), || {
-            self.sessions_of(user, database).is_ok_and(|count| count > 0) || session.ended()
-        })?;
-        if session.ended() {
+        let mut child = command.spawn().context("start the engine's client")?;
+        let (asked, answer) = (child.stdin.as_mut(), child.stdout.take());
+        writeln!(asked.context("its input")?, "SELECT 1;")?;
+        let mut answers = BufReader::new(answer.context("its output")?);
+        // It is in when it answers; one that is refused ends, and with it what it prints.
+        let mut line = String::new();
+        answers.read_line(&mut line)?;
+        let session = Session {
+            child,
+            _answers: answers,
+        };
+        if line.is_empty() {
             bail!("the engine's client did not get in as {user}");
         }
         Ok(session)
@@ -118,12 +125,8 @@ impl Databases {
 #[derive(Debug)]
 pub struct Session {
     child: Child,
-}
-
-impl Session {
-    fn ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
-    }
+    /// Kept open: the client would end when nobody reads what it prints.
+    _answers: BufReader<ChildStdout>,
 }
 
 impl Drop for Session {

@@ -115,9 +115,9 @@ pub(super) fn files(
         make_distribution(&path, &stock(spec, binaries, versions))?;
         Ok((name, file_hash(&path)?))
     };
-    // Without it an old home's untouched files tell what was shipped; real stock files of two versions differ in too
-    // many values for that.
-    if spec.corpus.is_some() || spec.new_homes == NewHomes::Distribution {
+    // Without it an old home's untouched files tell what was shipped. Real stock files of two versions differ in too
+    // many values for that, and so does `rss-config.xml`, which has another form in the new version.
+    if spec.corpus.is_some() || spec.hop.rss || spec.new_homes == NewHomes::Distribution {
         upgrade.old_distribution = Some(archive(spec.old())?);
     }
     if spec.new_homes == NewHomes::Distribution {

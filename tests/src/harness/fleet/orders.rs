@@ -61,13 +61,39 @@ impl Fleet {
                 .with_context(|| format!("no run in {}", outcome.out))?
                 .to_owned());
         }
-        // The coordinator may have died with the answer: then the run is there, or the command is given again.
+        let name = self.upgrade.name.clone();
+        match self.begun_nevertheless(&outcome, &name)? {
+            Some(view) => Ok(view.id.to_string()),
+            None => self.apply_planned(),
+        }
+    }
+
+    /// Rehearses the plan that was made before, until the rehearsal settles.
+    ///
+    /// # Errors
+    /// When it is refused, or does not settle within `limit`.
+    pub fn rehearse_planned(&mut self, limit: Duration) -> Result<RunView> {
+        let run = format!("{}-rehearsal", self.upgrade.name);
+        let outcome = self.cli.run(&["rehearse", &self.plan_file()])?;
+        if outcome.code != 0 && self.begun_nevertheless(&outcome, &run)?.is_none() {
+            return self.rehearse_planned(limit);
+        }
+        self.settle(&run, limit)
+    }
+
+    /// The coordinator may have died with the answer: then the run is there, or the command is to be given again.
+    fn begun_nevertheless(&mut self, outcome: &Outcome, run: &str) -> Result<Option<RunView>> {
         ensure!(self.died(), "{}", outcome.text());
         self.wait_connected()?;
-        match self.cli.view(&self.upgrade.name) {
-            Ok(view) => Ok(view.id.to_string()),
-            Err(_) => self.apply_planned(),
-        }
+        let mut found = None;
+        wait("an answer about the run", Duration::from_secs(60), || {
+            found = match self.cli.view(run) {
+                Ok(view) => Some(Some(view)),
+                Err(error) => format!("{error:#}").contains("there is no run").then_some(None),
+            };
+            found.is_some()
+        })?;
+        Ok(found.flatten())
     }
 
     /// Gives an order to a run and waits for what becomes of it. A coordinator that dies with the answer gets the
@@ -91,7 +117,7 @@ impl Fleet {
     /// Whether a service died in this moment; it is started again.
     fn died(&mut self) -> bool {
         let died = || self.tend().is_ok_and(|started| started > 0);
-        wait("the end of a service", Duration::from_secs(5), died).is_ok()
+        wait("the end of a service", Duration::from_secs(30), died).is_ok()
     }
 
     /// Waits until nothing more happens by itself, starting every service again that died.

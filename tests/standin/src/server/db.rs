@@ -40,7 +40,7 @@ pub(crate) enum Db {
 }
 
 const MOST: u32 = 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 macro_rules! pool {
     ($kind:ident, $size:expr) => {

@@ -135,8 +135,10 @@ impl Home {
     }
 
     pub(crate) fn script(&self, argument: &str) -> Result<Output> {
-        let mut command = Command::new(self.dir.join("bin/wso2server.sh"));
+        // By its shell: a child that another test forks may have the new script open for writing.
+        let mut command = Command::new("sh");
         command
+            .arg(self.dir.join("bin/wso2server.sh"))
             .arg(argument)
             .env("JAVA_HOME", "/usr")
             .env("CARBON_STANDIN_OWNER", std::process::id().to_string())
@@ -180,7 +182,11 @@ impl Home {
     }
 
     pub(crate) fn wait_gone(&self) -> Result<()> {
-        wait("the end of the server", || !self.runs())
+        // `ps`, which the start script asks, shows it until its parent has taken note of its end.
+        let shown = |pid| self.dir.join(format!("/proc/{pid}")).exists();
+        wait("the end of the server", || {
+            !self.runs() && !self.pid().is_some_and(shown)
+        })
     }
 
     pub(crate) fn https_open(&self) -> bool {
