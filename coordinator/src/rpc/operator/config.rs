@@ -38,12 +38,9 @@ impl App {
         let mut answers = Vec::new();
         for node in nodes.iter().filter(|node| config::can_compare(upgrade, node)) {
             let id = RunId::new(uuid::Uuid::now_v7());
-            let answer = self.fleet.inquire(id);
             let action = config::compare_action(upgrade, attachments, &node.name);
-            if self.fleet.send(
-                &node.name,
-                Kind::Command((&self.inquiry(id, &node.name, action)).into()),
-            ) {
+            let command = Kind::Command((&self.inquiry(id, &node.name, action)).into());
+            if let Some(answer) = self.fleet.inquire(&node.name, id, command) {
                 answers.push(async { (node.name.clone(), tokio::time::timeout(PATIENCE, answer).await) });
             }
         }

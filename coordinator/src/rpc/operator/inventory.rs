@@ -22,13 +22,8 @@ impl App {
         let mut answers = Vec::new();
         for node in &connected {
             let id = RunId::new(uuid::Uuid::now_v7());
-            let answer = self.fleet.inquire(id);
-            if self
-                .fleet
-                .send(node, Kind::Command((&self.look(id, node)).into()))
-            {
-                answers.push(answer);
-            }
+            let command = Kind::Command((&self.look(id, node)).into());
+            answers.extend(self.fleet.inquire(node, id, command));
         }
         if answers.is_empty() {
             return Ok(());
