@@ -1,6 +1,8 @@
 //! Who is connected to a database, by the server's own session list: the only proof that every Carbon server
 //! let go of it.
 
+mod busy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, raw_sql};
+
+use busy::Glances;
 
 use crate::connection::{Connection, Row};
 use crate::error::{DatabaseError, Kind};
@@ -48,19 +52,14 @@ impl Session {
     /// gone a moment later.
     #[must_use]
     pub(crate) fn is_logging_in(&self) -> bool {
-        self.state == MYSQL_LOGIN
-            || self.state.starts_with("Connect, ")
-            || self.state == MYSQL_KILLED_AT_LOGIN
+        let connecting = self.state == MYSQL_LOGIN || self.state.starts_with("Connect, ");
+        // An event at work shows the same, and its statement.
+        (connecting && self.query_kind.is_empty()) || self.state == MYSQL_KILLED_AT_LOGIN
     }
 
     /// Whether it was killed, and its thread has not noticed yet or is rolling back.
     pub(crate) fn is_killed(&self) -> bool {
         self.state == MYSQL_KILLED || self.state.starts_with("Killed, ")
-    }
-
-    /// Whether the server could not look at it just now, and a state such as `login` is all it knows.
-    fn is_busy(&self) -> bool {
-        self.state == MARIADB_BUSY || self.state.starts_with("Busy, ")
     }
 }
 
@@ -69,8 +68,6 @@ const MYSQL_LOGIN: &str = "Connect";
 const MYSQL_KILLED: &str = "Killed";
 /// One that was killed while it was logging in, until its thread has noticed. No statement of it ran.
 const MYSQL_KILLED_AT_LOGIN: &str = "Killed, login";
-/// What MariaDB calls a session whose data is locked at the moment of the look.
-const MARIADB_BUSY: &str = "Busy";
 
 type Key = (String, String);
 
@@ -230,6 +227,7 @@ pub(crate) async fn look(
 ) -> Result<Vec<Session>, DatabaseError> {
     require_full_view(connection).await?;
     let mut checks = 0;
+    let mut glances = Glances::default();
     loop {
         let listed = match connection.engine() {
             Engine::MySql => mysql(connection, accounts).await?,
@@ -237,14 +235,15 @@ pub(crate) async fn look(
         };
         let host = server(connection.target());
         let own_id = connection.id().to_owned();
-        let foreign: Vec<(String, Session)> = listed
+        let foreign = listed
             .into_iter()
             .filter(|(id, _)| *id != own_id && !own.holds(&(host.clone(), id.clone())))
             .collect();
+        let foreign = glances.judge(foreign, accounts);
         let leaving = foreign
             .iter()
             .any(|(id, _)| lock(&PAST).contains(&(host.clone(), id.clone())));
-        let busy = foreign.iter().any(|(_, session)| session.is_busy());
+        let busy = foreign.iter().any(|(_, session)| busy::is_busy(session));
         checks += 1;
         if !(leaving || busy) || checks == GOODBYE_CHECKS {
             return Ok(foreign.into_iter().map(|(_, session)| session).collect());
@@ -289,7 +288,10 @@ async fn mysql(
     let rows = connection.rows(ACTION, "SHOW FULL PROCESSLIST").await?;
     let mut found: Vec<(String, Session)> = rows
         .iter()
-        .filter(|row| row.get(3).is_some_and(here) || accounts.contains(&row.text(1)))
+        .filter(|row| {
+            let on_it = row.get(3).is_some_and(here);
+            on_it || accounts.contains(&row.text(1)) || busy::hides_its_database(&row.text(4))
+        })
         .map(|row| (row.text(0), mysql_session(row)))
         .collect();
     // A prepared transaction has no session any more, yet keeps its locks and may still be committed.

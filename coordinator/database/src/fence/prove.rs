@@ -98,17 +98,38 @@ async fn settled(
     }
 }
 
+/// A connection as the application, which should not have been let in.
+enum Open {
+    MySql(sqlx::mysql::MySqlConnection),
+    Postgres(sqlx::postgres::PgConnection),
+}
+
+impl Open {
+    async fn close(self) {
+        match self {
+            Open::MySql(connection) => connection.close().await.ok(),
+            Open::Postgres(connection) => connection.close().await.ok(),
+        };
+    }
+}
+
 /// The code with which the application was refused because of the fence.
 async fn refusal(application: &Target) -> Result<String, DatabaseError> {
     let attempt = async {
         match application.engine {
-            // Let in by mistake, it says good-bye, so that it is not taken for the application later.
-            Engine::MySql => application.mysql().await?.close().await,
-            Engine::Postgres => application.postgres().await?.close().await,
+            Engine::MySql => application.mysql().await.map(Open::MySql),
+            Engine::Postgres => application.postgres().await.map(Open::Postgres),
         }
     };
     let error = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
-        Ok(Ok(())) => {
+        Ok(Ok(open)) => {
+            // It says good-bye, so that it is not taken for the application later; let in it was either way.
+            if tokio::time::timeout(LOGIN_PAUSE * LOGIN_CHECKS, open.close())
+                .await
+                .is_err()
+            {
+                tracing::debug!("the server did not take the good-bye");
+            }
             return Err(DatabaseError::new(
                 Kind::Integrity,
                 ACTION,
