@@ -97,9 +97,13 @@ async fn start(task: &Task, home: &str, accept: Accept) -> StepOutcome {
         .with("log_offset", mark.size)
         .with("output", output.display());
     Ok(match stale {
-        Some(pid) => receipt.with(
+        Some((pid, true)) => receipt.with(
             "stale_pid_file",
             format!("named process {pid} of something else; removed"),
+        ),
+        Some((pid, false)) => receipt.with(
+            "stale_pid_file",
+            format!("named process {pid}, which is gone; removed"),
         ),
         None => receipt,
     })
@@ -242,9 +246,9 @@ fn java(task: &Task) -> Result<(), StepError> {
 }
 
 /// Carbon's script starts nothing when the process that a left-over pid file names is there, whosoever it is. The file
-/// goes in any case, as its number may be given to another process before the script looks. Which process it named,
-/// where it names one.
-fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
+/// goes in any case, as its number may be given to another process before the script looks. Which process it named, and
+/// whether there is one.
+fn remove_stale_pid_file(home: &Path) -> Result<Option<(u32, bool)>, StepError> {
     let path = home.join(carbon::PID_FILE);
     let pid = carbon::pid_file(home).map_err(|error| fault::io("read", &path, &error))?;
     let Some(pid) = pid else {
@@ -254,7 +258,7 @@ fn remove_stale_pid_file(home: &Path) -> Result<Option<u32>, StepError> {
     Inside::open(home)
         .and_then(|inside| inside.map_or(Ok(()), |inside| inside.remove(carbon::PID_FILE)))
         .map_err(|error| fault::io("remove", &path, &error))?;
-    Ok(in_use.then_some(pid))
+    Ok(Some((pid, in_use)))
 }
 
 async fn look(task: &Task, home: &Path) -> Result<HomeProcesses, StepError> {

@@ -99,13 +99,37 @@ impl Coordinator {
 
 impl Session {
     pub(crate) async fn welcome(&self, epoch: u64) {
+        // Silence ends a stream, and a test answers only while it waits for a message.
+        self.welcome_with(epoch, 60).await;
+    }
+
+    pub(crate) async fn welcome_with(&self, epoch: u64, heartbeat_secs: u32) {
         let welcome = pb::Welcome {
             protocol: 1,
             epoch,
-            // Silence ends a stream, and a test answers only while it waits for a message.
-            heartbeat_secs: 60,
+            heartbeat_secs,
         };
         self.send(coordinator_message::Kind::Welcome(welcome)).await;
+    }
+
+    /// Waits for a heartbeat and leaves it to the test to answer it.
+    pub(crate) async fn heartbeat(&mut self) -> Option<u64> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.inbound.message());
+            let message = message.await.expect("nothing in time").ok()??;
+            if let Some(agent_message::Kind::Heartbeat(pb::Heartbeat { counter })) = message.kind {
+                return Some(counter);
+            }
+        }
+    }
+
+    /// Answers a heartbeat; whether the agent was still there.
+    pub(crate) async fn answer(&self, counter: u64, epoch: u64) -> bool {
+        self.offer(coordinator_message::Kind::Heartbeat(pb::HeartbeatReply {
+            counter,
+            epoch,
+        }))
+        .await
     }
 
     pub(crate) async fn send(&self, kind: coordinator_message::Kind) {
@@ -145,13 +169,8 @@ impl Session {
                 .await
                 .expect("nothing in time");
             let kind = message.ok()??.kind.unwrap();
-            let epoch = self.epoch;
             if let agent_message::Kind::Heartbeat(pb::Heartbeat { counter }) = kind {
-                self.send(coordinator_message::Kind::Heartbeat(pb::HeartbeatReply {
-                    counter,
-                    epoch,
-                }))
-                .await;
+                self.answer(counter, self.epoch).await;
                 continue;
             }
             if let Some(picked) = pick(kind) {

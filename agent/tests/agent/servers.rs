@@ -233,6 +233,14 @@ async fn process_when_only_the_pid_file_names_it_then_never_signalled() {
         .unwrap();
     foreign.kill().unwrap();
     foreign.wait().unwrap();
+    // The file of a server that has stopped stays; its number may be somebody's by the time the script looks.
+    let again = session.run(&command("up-again@n", start(&home))).await.unwrap();
+    let gone = format!("process {}, which is gone", started.evidence["pid"]);
+    assert!(again.evidence["stale_pid_file"].contains(&gone), "{again:?}");
+    session
+        .run(&command("stop-at-last@n", stop(&home, 60, true)))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

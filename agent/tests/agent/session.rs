@@ -99,6 +99,19 @@ async fn coordinator_when_replaced_then_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn coordinator_when_it_falls_silent_then_left_and_dialled_again() {
+    let mut node = Node::start().await;
+    let mut silent = node.coordinator.greeted().await;
+    silent.welcome_with(5, 1).await;
+    let counter = silent.heartbeat().await.unwrap();
+    assert!(silent.answer(counter, 5).await);
+    // The next ones are not answered; the stream that follows is another one.
+    let next = node.coordinator.session(5).await;
+    assert_eq!(next.hello.last_epoch, 5);
+    while silent.heartbeat().await.is_some() {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn result_when_not_acknowledged_then_sent_again_after_reconnect_and_restart() {
     let mut node = Node::start().await;
     let mut session = node.coordinator.session(5).await;

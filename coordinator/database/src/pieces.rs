@@ -7,7 +7,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _, raw_sql};
 
-pub use copy_row::{Column, Cut, LargeRow, TRAILER, holds_no_row};
+pub use copy_row::{Column, Cut, LargeRow, SMALLEST_TABLE, TRAILER, holds_no_row};
 
 /// Values above this many bytes travel in pieces of about this many.
 pub const LARGE: u64 = 8 << 20;

@@ -65,6 +65,9 @@ pub struct TableSync {
     pub deleted: u64,
     /// Bytes of rows brought over.
     pub applied_bytes: u64,
+    /// Rows brought over whose large values came in pieces.
+    #[serde(default)]
+    pub rows_in_pieces: u64,
     /// Time to hash the table.
     pub scan_millis: u64,
     /// Wall time for all of it.

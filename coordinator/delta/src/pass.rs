@@ -143,14 +143,14 @@ impl Worker {
         let mut rows = 0;
         while fetch.left > 0 {
             let limit = self.options.batch_bytes.max(1);
-            let (added, bytes) = match &mut self.writer {
+            let loaded = match &mut self.writer {
                 Writer::MySql {
                     writer,
                     local_infile,
                     insert_size,
                 } => {
                     let from = &mut self.production;
-                    let loaded = mysql::load::load(
+                    mysql::load::load(
                         from,
                         writer,
                         *local_infile,
@@ -159,16 +159,16 @@ impl Worker {
                         &mut fetch,
                         limit,
                     )
-                    .await?;
-                    (loaded.rows, loaded.bytes)
+                    .await?
                 }
                 Writer::Postgres { session, way } => {
                     postgres::load::load(&mut self.production, session, *way, table, &mut fetch).await?
                 }
             };
-            rows += added;
-            since += bytes;
-            result.applied_bytes += bytes;
+            rows += loaded.rows;
+            since += loaded.bytes;
+            result.applied_bytes += loaded.bytes;
+            result.rows_in_pieces += loaded.in_pieces;
             self.progress.applied(&table.label, rows, result.applied_bytes);
             if since >= limit && fetch.left > 0 {
                 self.statement(&what, "COMMIT").await?;

@@ -87,3 +87,12 @@ impl Table {
         self.columns.iter().all(|column| column.portable)
     }
 }
+
+/// What was brought over in one go.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Loaded {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Rows among them whose large values came in pieces.
+    pub(crate) in_pieces: u64,
+}

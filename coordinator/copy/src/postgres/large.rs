@@ -2,7 +2,7 @@
 //! together in COPY's binary form from pieces, all in the reader's snapshot.
 
 use cutover_database::Target;
-use cutover_database::pieces::{self, Column, LARGE, PieceError};
+use cutover_database::pieces::{self, Column, LARGE, PieceError, SMALLEST_TABLE};
 use sqlx::postgres::PgConnection;
 
 use super::catalog::Table;
@@ -30,14 +30,14 @@ fn candidates(table: &Table) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// The rows that have to be left out. A table that is small as a whole is not asked.
+/// The rows that have to be left out. A table that is too small for them is not asked.
 pub(crate) async fn find(
     reader: &mut PgConnection,
     from: &Target,
     table: &Table,
 ) -> Result<Vec<LargeRow>, CopyError> {
     let columns = candidates(table);
-    if columns.is_empty() || table.size < LARGE {
+    if columns.is_empty() || table.size < SMALLEST_TABLE {
         return Ok(Vec::new());
     }
     let lengths: Vec<String> = columns

@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use futures::StreamExt as _;
 use sqlx::postgres::PgConnection;
 
-use super::{PieceError, Pieces};
+use super::{LARGE, PieceError, Pieces};
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// COPY's signature, flags and the length of an extension that is never there.
 const HEADER: usize = 19;
+/// A table of fewer bytes holds no large value: neither of PostgreSQL's ways to compress one makes it smaller than this
+/// (LZ4 at most by 255, its own by about 90).
+pub const SMALLEST_TABLE: u64 = LARGE / 256;
 /// What ends COPY's binary form.
 pub const TRAILER: [u8; 2] = [0xff, 0xff];
 

@@ -1,5 +1,6 @@
 //! Rows with values too large to be held: they are left out of the stream of their table and follow it piece by piece, in
-//! the reader's snapshot. A table without a key is not treated so: each piece would cost a reading of all its rows.
+//! the reader's snapshot. Tables without a key are not treated so, as each piece would cost a reading of all their rows, nor
+//! are those of engines without snapshots.
 
 use cutover_database::pieces::{LARGE, PieceError, Pieces};
 use sqlx::mysql::MySqlRow;
@@ -31,7 +32,8 @@ impl<'a> Large<'a> {
             .filter(|(_, column)| column.cut.is_some())
             .map(|(index, _)| index)
             .collect();
-        (!values.is_empty() && !table.keyless()).then_some(Large { table, values })
+        let in_pieces = !values.is_empty() && !table.keyless() && table.transactional;
+        in_pieces.then_some(Large { table, values })
     }
 
     fn name(&self, index: usize) -> &str {

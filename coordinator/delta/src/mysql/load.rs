@@ -9,7 +9,7 @@ use super::writer::Writer;
 use crate::DeltaError;
 use crate::session::Session;
 use crate::spool::{Wanted, Wants};
-use crate::table::Table;
+use crate::table::{Loaded, Table};
 
 /// Chunks under way between reader and loader.
 const DEPTH: usize = 4;
@@ -47,13 +47,6 @@ pub(crate) async fn remove(writer: &mut Writer, table: &Table, wants: &mut Wants
         deleted += found;
     }
     Ok(deleted)
-}
-
-/// What one transaction brought over.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Loaded {
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
 }
 
 /// Brings over the rows that are named, until about `limit` bytes are stored or none is left.

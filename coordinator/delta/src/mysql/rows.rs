@@ -7,12 +7,12 @@ use sqlx::mysql::MySqlRow;
 use tokio::sync::mpsc;
 
 use super::large::Large;
-use super::load::{Loaded, check};
+use super::load::check;
 use super::sql::{hashed, literal, named, row_hash};
 use crate::DeltaError;
 use crate::session::{Session, mysql_value};
 use crate::spool::{Wanted, Wants};
-use crate::table::Table;
+use crate::table::{Loaded, Table};
 
 /// Below the driver's and every server's packet limit, large enough that the wait per packet does not show.
 pub(super) const CHUNK: usize = 256 * 1024;
@@ -120,6 +120,7 @@ async fn read_batch(
     for row in &left_out {
         if let Some(large) = &large {
             large.send(production, row, sink).await?;
+            sink.loaded.in_pieces += 1;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Rows with values too large to be held: they are left out of the stream of their table and follow it, each put
 //! together in COPY's binary form from pieces, in the reader's snapshot.
 
-use cutover_database::pieces::{self, LARGE, PieceError};
+use cutover_database::pieces::{self, LARGE, PieceError, SMALLEST_TABLE};
 use tokio::sync::mpsc;
 
 use super::load::{CHUNK, Part, Way, not_postgres};
@@ -18,14 +18,14 @@ pub(super) struct LargeRow {
     columns: Vec<pieces::Column>,
 }
 
-/// Those among the named rows. A table that is small as a whole is not asked.
+/// Those among the named rows. A table that is too small for them is not asked.
 pub(super) async fn find(
     production: &mut Session,
     way: Way,
     table: &Table,
     wanted: &[Wanted],
 ) -> Result<Vec<LargeRow>, DeltaError> {
-    if table.size < LARGE {
+    if table.size < SMALLEST_TABLE {
         return Ok(Vec::new());
     }
     let Some(sql) = sql::select_large(table, wanted, way.method) else {

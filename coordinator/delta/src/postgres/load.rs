@@ -10,7 +10,7 @@ use super::sql;
 use crate::DeltaError;
 use crate::session::Session;
 use crate::spool::Wants;
-use crate::table::Table;
+use crate::table::{Loaded, Table};
 
 /// The server sends a message per row; sending each on alone would cost a system call per row.
 pub(super) const CHUNK: usize = 256 * 1024;
@@ -50,14 +50,14 @@ fn most(table: &Table) -> usize {
     }
 }
 
-/// Brings over the next rows that are named; rows and bytes.
+/// Brings over the next rows that are named.
 pub(crate) async fn load(
     production: &mut Session,
     staging: &mut Session,
     way: Way,
     table: &Table,
     wants: &mut Wants,
-) -> Result<(u64, u64), DeltaError> {
+) -> Result<Loaded, DeltaError> {
     let batch = wants.batch(most(table), HASHES)?;
     let format = match way.same_major && table.portable() {
         true => "binary",
@@ -84,7 +84,11 @@ pub(crate) async fn load(
     )?;
     let wanted = batch.iter().map(|one| one.count).sum();
     check(production.label(), table, "found", wanted, written)?;
-    Ok((written, read))
+    Ok(Loaded {
+        rows: written,
+        bytes: read,
+        in_pieces: large.len() as u64,
+    })
 }
 
 pub(super) enum Part {

@@ -2,7 +2,7 @@
 
 use cutover_delta::{DeltaError, SyncOptions};
 
-use crate::support::{Pair, chain, changes, maria};
+use crate::support::{Pair, chain, changes, in_pieces, maria};
 
 const TYPES: &str = "
 CREATE TABLE VALUES_OF_ALL (ID BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, TINY TINYINT, D DECIMAL(30,10), F FLOAT,
@@ -163,6 +163,7 @@ fn values_when_too_large_to_be_held_then_brought_over_in_pieces() {
     let report = pair.sync_and_compare();
     assert_eq!(changes(&report, "BIG"), (5, 1, 1));
     assert_eq!(changes(&report, "KEYLESS"), (3, 0, 0));
+    assert_eq!((in_pieces(&report, "BIG"), in_pieces(&report, "KEYLESS")), (4, 0));
     let lengths = maria().1.sql(
         &pair.staging.database,
         "SELECT SUM(LENGTH(A)), SUM(LENGTH(T)), SUM(A LIKE '%n') FROM BIG",

@@ -2,7 +2,7 @@
 
 use cutover_delta::{DeltaError, SyncOptions};
 
-use crate::support::{Pair, chain, changes, postgres, postgres_target};
+use crate::support::{Pair, chain, changes, in_pieces, postgres, postgres_target};
 
 const TYPES: &str = "
 CREATE SCHEMA \"odd \"\"one\";
@@ -204,6 +204,7 @@ fn values_when_too_large_to_be_held_then_brought_over_in_pieces() {
     let report = pair.sync_and_compare();
     assert_eq!(changes(&report, "big"), (5, 1, 1));
     assert_eq!(changes(&report, "keyless"), (3, 0, 0));
+    assert_eq!((in_pieces(&report, "big"), in_pieces(&report, "keyless")), (5, 2));
     let lengths = postgres().1.sql(
         &pair.staging.database,
         "SELECT sum(length(a)), sum(length(\"B b\")), sum(octet_length(t)), sum(length(v)) FROM big",

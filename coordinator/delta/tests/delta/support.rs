@@ -151,12 +151,23 @@ impl Pair {
     }
 }
 
+#[track_caller]
+fn of<'a>(report: &'a SyncReport, table: &str) -> &'a TableSync {
+    let found = report.tables.iter().find(|found| found.name == table);
+    found.unwrap_or_else(|| panic!("no table {table} in {report:?}"))
+}
+
 /// Inserted, updated and deleted rows of one table.
 #[track_caller]
 pub(crate) fn changes(report: &SyncReport, table: &str) -> (u64, u64, u64) {
-    let found: Option<&TableSync> = report.tables.iter().find(|found| found.name == table);
-    let found = found.unwrap_or_else(|| panic!("no table {table} in {report:?}"));
+    let found = of(report, table);
     (found.inserted, found.updated, found.deleted)
+}
+
+/// Rows of one table whose large values came in pieces.
+#[track_caller]
+pub(crate) fn in_pieces(report: &SyncReport, table: &str) -> u64 {
+    of(report, table).rows_in_pieces
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
