@@ -8,6 +8,7 @@ use cutover_proto::report::ErrorCode;
 use cutover_proto::step::{BlobRef, NodeAction};
 
 use crate::fixture::{Node, again, command, text};
+use crate::servers::until;
 
 fn hold(node: &Node, name: &str) -> NodeAction {
     let home = node.home(name);
@@ -166,6 +167,9 @@ async fn action_when_the_stream_is_lost_then_goes_on() {
         },
     );
     session.command(&unpack).await;
+    // What is still on its way when a stream is cut is lost with it.
+    let blobs = std::sync::Arc::clone(&node.coordinator.blobs);
+    until("it is under way", || !blobs.lock().unwrap().offsets.is_empty()).await;
     drop(session);
     let mut session = node.coordinator.session(5).await;
     let (id, outcome) = session.report().await;

@@ -57,7 +57,8 @@ impl Session {
         (connecting && self.query_kind.is_empty()) || self.state == MYSQL_KILLED_AT_LOGIN
     }
 
-    /// Whether it was killed, and its thread has not noticed yet or is rolling back.
+    /// Whether it was killed and its thread has not noticed yet, or it ends by itself: MariaDB shows both alike, as a rule
+    /// `Killed, Rollback` at last.
     pub(crate) fn is_killed(&self) -> bool {
         self.state == MYSQL_KILLED || self.state.starts_with("Killed, ")
     }

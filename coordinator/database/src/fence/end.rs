@@ -25,7 +25,7 @@ pub(super) async fn sessions(
     let began = Instant::now();
     let mut ended: Vec<Session> = Vec::new();
     let mut known = BTreeSet::new();
-    // Killed while they were logging in: nothing was ended, whatever their threads still show until they are gone.
+    // Those that were logging in, or going already: nothing was ended, whatever they show until they are gone.
     let mut kept_out = BTreeSet::new();
     let mut clean = 0;
     loop {
@@ -44,7 +44,7 @@ pub(super) async fn sessions(
         }
         for session in found {
             kill(connection, &session).await?;
-            if session.is_logging_in() {
+            if session.is_logging_in() || session.is_killed() && !known.contains(&session.id) {
                 kept_out.insert(session.id);
             } else if !kept_out.contains(&session.id) && known.insert(session.id.clone()) {
                 ended.push(session);
