@@ -2,12 +2,14 @@
 //! reader must be inside a snapshot, or the pieces could come from two states of a row.
 
 mod copy_row;
+mod load_row;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _, raw_sql};
 
-pub use copy_row::{Column, Cut, LargeRow, SMALLEST_TABLE, TRAILER, holds_no_row};
+pub use copy_row::{CopyColumn, CopyRow, Cut, SMALLEST_TABLE, TRAILER, holds_no_row};
+pub use load_row::{Escapes, LoadColumn, LoadRow, has_large, push_field, select_list};
 
 /// Values above this many bytes travel in pieces of about this many.
 pub const LARGE: u64 = 8 << 20;

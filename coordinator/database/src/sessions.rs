@@ -291,7 +291,7 @@ async fn mysql(
         .iter()
         .filter(|row| {
             let on_it = row.get(3).is_some_and(here);
-            on_it || accounts.contains(&row.text(1)) || busy::hides_its_database(&row.text(4))
+            concerns(&row.text(1), &row.text(4), on_it, accounts)
         })
         .map(|row| (row.text(0), mysql_session(row)))
         .collect();
@@ -304,6 +304,11 @@ async fn mysql(
         (format!("xa:{name}"), prepared_session(name, String::new(), 0))
     }));
     Ok(found)
+}
+
+/// Whether a session of the server's list is to be looked at.
+fn concerns(user: &str, command: &str, on_it: bool, accounts: &[String]) -> bool {
+    on_it || accounts.iter().any(|account| account == user) || busy::hides_its_database(command)
 }
 
 fn mysql_session(row: &Row) -> Session {
@@ -408,6 +413,35 @@ mod tests {
         assert_eq!(query_kind("insert into t values ('planted')"), "INSERT");
         assert_eq!(query_kind("planted"), "OTHER");
         assert_eq!(query_kind(""), "");
+    }
+
+    #[test]
+    fn session_when_of_the_application_or_without_a_database_then_of_concern() {
+        let accounts = ["wso2".to_owned()];
+        assert!(concerns("dba", "Sleep", true, &accounts));
+        assert!(concerns("wso2", "Sleep", false, &accounts));
+        assert!(concerns("dba", "Busy", false, &accounts));
+        assert!(!concerns("dba", "Sleep", false, &accounts));
+    }
+
+    #[test]
+    fn session_when_it_connects_or_ends_then_told_from_an_event_at_work() {
+        let session = |state: &str, query_kind: &str| Session {
+            state: state.to_owned(),
+            query_kind: query_kind.to_owned(),
+            ..prepared_session(String::new(), String::new(), 0)
+        };
+        for state in ["Connect", "Connect, login", "Killed, login"] {
+            assert!(session(state, "").is_logging_in(), "{state}");
+        }
+        assert!(!session("Connect, updating", "DELETE").is_logging_in());
+        assert!(
+            !session("Sleep", "").is_logging_in() && !session("Query, updating", "UPDATE").is_logging_in()
+        );
+        for state in ["Killed", "Killed, Rollback"] {
+            let killed = session(state, "");
+            assert!(killed.is_killed() && !killed.is_logging_in(), "{state}");
+        }
     }
 
     #[test]

@@ -194,3 +194,20 @@ impl<'a> Keep<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_when_given_up_then_free_though_a_forked_child_has_its_descriptor_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::open(folder.path()).unwrap();
+        let keep = Keep::open(&root).unwrap();
+        let of_the_child = rustix::io::dup(&keep.lock).unwrap();
+        assert!(matches!(Keep::open(&root), Err(TreeError::Busy { .. })));
+        drop(keep);
+        Keep::open(&root).unwrap();
+        drop(of_the_child);
+    }
+}

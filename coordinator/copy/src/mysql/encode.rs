@@ -1,5 +1,6 @@
 //! Rows as LOAD DATA text and as INSERT values.
 
+use cutover_database::pieces::Escapes;
 use sqlx::mysql::MySqlRow;
 
 use super::columns::Column;
@@ -23,11 +24,6 @@ impl Format {
     }
 }
 
-/// Appends a piece of a field of a line for LOAD DATA.
-pub(crate) fn push_field(out: &mut Vec<u8>, piece: &[u8]) {
-    escape(out, piece, &LOAD_ESCAPES);
-}
-
 /// Appends one row of an INSERT; `first` when nothing precedes it in the same statement.
 pub(crate) fn push_tuple(
     out: &mut Vec<u8>,
@@ -46,7 +42,7 @@ pub(crate) fn push_tuple(
         };
         out.extend_from_slice(before.as_bytes());
         out.push(b'\'');
-        escape(out, bytes, &QUOTE_ESCAPES);
+        QUOTED.push(out, bytes);
         out.push(b'\'');
         out.extend_from_slice(after.as_bytes());
     }
@@ -54,34 +50,8 @@ pub(crate) fn push_tuple(
     Ok(())
 }
 
-/// For each byte what follows the backslash, or 0 for a byte that stands for itself.
-type Escapes = [u8; 256];
-
-const LOAD_ESCAPES: Escapes = escapes(&[(b'\t', b't'), (b'\n', b'n'), (b'\\', b'\\'), (0, b'0')]);
-const QUOTE_ESCAPES: Escapes = escapes(&[(b'\'', b'\''), (b'\\', b'\\'), (0, b'0')]);
-
-const fn escapes(pairs: &[(u8, u8)]) -> Escapes {
-    let mut table = [0; 256];
-    let mut index = 0;
-    while index < pairs.len() {
-        table[pairs[index].0 as usize] = pairs[index].1;
-        index += 1;
-    }
-    table
-}
-
-fn escape(out: &mut Vec<u8>, bytes: &[u8], table: &Escapes) {
-    let mut start = 0;
-    for (index, &byte) in bytes.iter().enumerate() {
-        let letter = table[byte as usize];
-        if letter != 0 {
-            out.extend_from_slice(&bytes[start..index]);
-            out.extend_from_slice(&[b'\\', letter]);
-            start = index + 1;
-        }
-    }
-    out.extend_from_slice(&bytes[start..]);
-}
+/// Those of a value in single quotes.
+const QUOTED: Escapes = Escapes::new(&[(b'\'', b'\''), (b'\\', b'\\'), (0, b'0')]);
 
 #[cfg(test)]
 mod tests {
@@ -90,10 +60,7 @@ mod tests {
     #[test]
     fn bytes_when_special_then_escaped_and_all_others_kept() {
         let mut out = Vec::new();
-        escape(&mut out, b"a\tb\nc\\d\0e\x08'\xff", &LOAD_ESCAPES);
-        assert_eq!(out, b"a\\tb\\nc\\\\d\\0e\x08'\xff");
-        out.clear();
-        escape(&mut out, b"it's \\ \n \0", &QUOTE_ESCAPES);
+        QUOTED.push(&mut out, b"it's \\ \n \0");
         assert_eq!(out, b"it\\'s \\\\ \n \\0");
     }
 }

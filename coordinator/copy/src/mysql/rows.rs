@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cutover_database::Target;
+use cutover_database::pieces::push_field;
 use futures::TryStreamExt as _;
 use mysql_async::prelude::Queryable as _;
 use sqlx::AssertSqlSafe;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::catalog::Table;
 use super::columns::{load_columns, name_list, select_list};
-use super::encode::{Format, push_field, push_tuple};
+use super::encode::{Format, push_tuple};
 use super::journal;
 use super::large::Large;
 use super::session::{Writer, value};
@@ -267,9 +268,9 @@ async fn read(
         }
     }
     drop(stream);
-    for row in &left_out {
+    for place in &left_out {
         if let Some(large) = &large {
-            large.send(reader, from, row, &mut out).await?;
+            large.send(reader, from, place, &mut out).await?;
         }
     }
     out.meter.rows = rows;
@@ -289,37 +290,35 @@ impl Out<'_> {
     /// A line for LOAD DATA of the first `columns` values.
     async fn line(&mut self, row: &MySqlRow, columns: usize) -> Result<(), sqlx::Error> {
         for index in 0..columns {
-            self.next_field(index);
-            self.field(value(row, index)?).await;
+            if index > 0 {
+                self.buffer.push(b'\t');
+            }
+            match value(row, index)? {
+                None => push_field(&mut self.buffer, None),
+                // A large one goes on piece by piece, so that it is not held a second time.
+                Some(bytes) => {
+                    for piece in bytes.chunks(self.chunk) {
+                        push_field(&mut self.buffer, Some(piece));
+                        self.send_when_full().await;
+                    }
+                }
+            }
         }
-        self.end_line();
+        self.buffer.push(b'\n');
         Ok(())
     }
 
-    pub(super) fn next_field(&mut self, index: usize) {
-        if index > 0 {
-            self.buffer.push(b'\t');
+    /// A part of a line, as it is.
+    pub(super) async fn text(&mut self, text: &[u8]) {
+        for piece in text.chunks(self.chunk) {
+            self.buffer.extend_from_slice(piece);
+            self.send_when_full().await;
         }
     }
 
-    pub(super) fn end_line(&mut self) {
-        self.buffer.push(b'\n');
-    }
-
-    pub(super) async fn field(&mut self, value: Option<&[u8]>) {
-        match value {
-            None => self.buffer.extend_from_slice(b"\\N"),
-            Some(bytes) => self.piece(bytes).await,
-        }
-    }
-
-    /// A part of a field. A large one goes on piece by piece, so that it is not held a second time.
-    pub(super) async fn piece(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(self.chunk) {
-            push_field(&mut self.buffer, piece);
-            if self.buffer.len() >= self.chunk {
-                self.send().await;
-            }
+    async fn send_when_full(&mut self) {
+        if self.buffer.len() >= self.chunk {
+            self.send().await;
         }
     }
 

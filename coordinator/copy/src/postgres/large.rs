@@ -2,7 +2,7 @@
 //! together in COPY's binary form from pieces, all in the reader's snapshot.
 
 use cutover_database::Target;
-use cutover_database::pieces::{self, Column, LARGE, PieceError, SMALLEST_TABLE};
+use cutover_database::pieces::{CopyColumn, CopyRow, LARGE, PieceError, SMALLEST_TABLE};
 use sqlx::postgres::PgConnection;
 
 use super::catalog::Table;
@@ -95,23 +95,21 @@ pub(super) async fn send(
         PieceError::Driver(error) => CopyError::statement(&what, from, error),
         PieceError::Changed => CopyError::local(&what, error),
     };
-    let columns: Vec<Column> = table
+    let columns: Vec<CopyColumn> = table
         .columns
         .iter()
         .enumerate()
         .map(|(index, name)| {
             let length = row.values.iter().find(|(large, _)| *large == index);
             let large = length.and_then(|(_, length)| Some((*table.cut.get(name)?, *length)));
-            Column {
+            CopyColumn {
                 name: ident(name),
                 large,
             }
         })
         .collect();
     let place = format!("FROM ONLY {} WHERE {}", table.quoted(), lies_at(&row.ctid));
-    let mut pieces = pieces::LargeRow::begin(reader, &columns, &place)
-        .await
-        .map_err(failed)?;
+    let mut pieces = CopyRow::begin(reader, &columns, &place).await.map_err(failed)?;
     while let Some(bytes) = pieces.next(reader).await.map_err(failed)? {
         out.push(&bytes).await;
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{FencePlan, FenceProof, end};
 use sqlx::Connection as _;
 
+use super::{FencePlan, FenceProof, end};
 use crate::connection::Connection;
 use crate::error::{DatabaseError, Kind};
 use crate::sessions::{OwnSessions, Session, look};

@@ -64,7 +64,7 @@ impl Cut {
 
 /// A column of a row that has large values.
 #[derive(Debug, Clone)]
-pub struct Column {
+pub struct CopyColumn {
     /// The name as a statement writes it.
     pub name: String,
     /// How its value is cut, and the length, when it is large.
@@ -79,18 +79,18 @@ enum Part {
 
 /// A row on its way, in COPY's binary form without what begins and ends it.
 #[derive(Debug)]
-pub struct LargeRow {
+pub struct CopyRow {
     parts: VecDeque<Part>,
 }
 
-impl LargeRow {
+impl CopyRow {
     /// Reads all values of the row but the large ones. `place` is the FROM and WHERE that name it.
     ///
     /// # Errors
     /// [`PieceError`].
     pub async fn begin(
         reader: &mut PgConnection,
-        columns: &[Column],
+        columns: &[CopyColumn],
         place: &str,
     ) -> Result<Self, PieceError> {
         let names: Vec<&str> = columns
@@ -126,7 +126,7 @@ impl LargeRow {
             }
         }
         parts.push_back(Part::Bytes(bytes));
-        Ok(LargeRow { parts })
+        Ok(CopyRow { parts })
     }
 
     /// The next bytes of the row; `None` when all of it was read.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cutover_database::pieces::push_field;
 use futures::StreamExt as _;
 use sqlx::mysql::MySqlRow;
 use tokio::sync::mpsc;
@@ -117,9 +118,10 @@ async fn read_batch(
         }
     }
     drop(rows);
-    for row in &left_out {
+    for place in &left_out {
         if let Some(large) = &large {
-            large.send(production, row, sink).await?;
+            large.send(production, place, sink).await?;
+            sink.loaded.rows += 1;
             sink.loaded.in_pieces += 1;
         }
     }
@@ -150,9 +152,21 @@ impl Sink<'_> {
         match self.format {
             Format::Load => {
                 for index in first..end {
-                    self.field(index > first, mysql_value(row, index)?).await;
+                    if index > first {
+                        self.buffer.push(b'\t');
+                    }
+                    match mysql_value(row, index)? {
+                        None => push_field(&mut self.buffer, None),
+                        // A large value leaves piece by piece: memory does not hold it a second time.
+                        Some(bytes) => {
+                            for piece in bytes.chunks(CHUNK) {
+                                push_field(&mut self.buffer, Some(piece));
+                                self.flush_when_full().await;
+                            }
+                        }
+                    }
                 }
-                self.end_line().await;
+                self.buffer.push(b'\n');
             }
             Format::Insert(around) => {
                 if !self.buffer.is_empty() {
@@ -161,36 +175,19 @@ impl Sink<'_> {
                 let values: Result<Vec<Option<&[u8]>>, sqlx::Error> =
                     (first..end).map(|index| mysql_value(row, index)).collect();
                 self.buffer.extend_from_slice(&tuple(&values?, around));
-                self.loaded.rows += 1;
-                self.flush_when_full().await;
             }
         }
+        self.loaded.rows += 1;
+        self.flush_when_full().await;
         Ok(())
     }
 
-    /// The next value of a line for LOAD DATA, or the beginning of it.
-    pub(super) async fn field(&mut self, follows: bool, value: Option<&[u8]>) {
-        if follows {
-            self.buffer.push(b'\t');
-        }
-        match value {
-            None => self.buffer.extend_from_slice(b"\\N"),
-            Some(bytes) => self.piece(bytes).await,
-        }
-    }
-
-    /// A large value leaves piece by piece: memory does not hold it a second time.
-    pub(super) async fn piece(&mut self, bytes: &[u8]) {
-        for piece in bytes.chunks(CHUNK) {
-            escape(&mut self.buffer, piece);
+    /// A part of a line, as it is.
+    pub(super) async fn text(&mut self, text: &[u8]) {
+        for piece in text.chunks(CHUNK) {
+            self.buffer.extend_from_slice(piece);
             self.flush_when_full().await;
         }
-    }
-
-    pub(super) async fn end_line(&mut self) {
-        self.buffer.push(b'\n');
-        self.loaded.rows += 1;
-        self.flush_when_full().await;
     }
 
     async fn flush_when_full(&mut self) {
@@ -251,34 +248,9 @@ pub(crate) fn plain(bytes: &[u8]) -> String {
     }
 }
 
-/// LOAD DATA's escapes: TAB, LF, backslash and NUL.
-fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut start = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        let letter = match byte {
-            b'\t' => b't',
-            b'\n' => b'n',
-            b'\\' => b'\\',
-            0 => b'0',
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[start..index]);
-        out.extend_from_slice(&[b'\\', letter]);
-        start = index + 1;
-    }
-    out.extend_from_slice(&bytes[start..]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_when_special_then_escaped_and_all_others_kept() {
-        let mut out = Vec::new();
-        escape(&mut out, b"a\tb\nc\\d\0e\x08'\xff");
-        assert_eq!(out, b"a\\tb\\nc\\\\d\\0e\x08'\xff");
-    }
 
     #[test]
     fn tuple_when_bytes_are_special_then_in_hexadecimal() {

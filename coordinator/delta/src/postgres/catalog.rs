@@ -182,8 +182,8 @@ fn column(row: &Row, method: Method, utf8: bool) -> Column {
         row_digest: digest,
         literal: (built_in && text(row, 10) == "b").then(|| Literal::Cast(text(row, 7))),
         integer: matches!(type_name.as_str(), "int2" | "int4" | "int8"),
-        // Binary forms of user types and of the reg* types hold identifiers that differ between databases.
         cut: Cut::of(&type_name, has_length, utf8).filter(|_| built_in),
+        // Binary forms of user types and of the reg* types hold identifiers that differ between databases.
         portable: built_in && !type_name.trim_start_matches('_').starts_with("reg"),
         name,
         quoted,

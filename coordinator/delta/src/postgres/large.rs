@@ -1,13 +1,13 @@
 //! Rows with values too large to be held: they are left out of the stream of their table and follow it, each put
 //! together in COPY's binary form from pieces, in the reader's snapshot.
 
-use cutover_database::pieces::{self, LARGE, PieceError, SMALLEST_TABLE};
+use cutover_database::pieces::{CopyColumn, CopyRow, LARGE, PieceError, SMALLEST_TABLE};
 use tokio::sync::mpsc;
 
 use super::load::{CHUNK, Part, Way, not_postgres};
 use super::sql;
 use crate::DeltaError;
-use crate::session::{Session, number, text};
+use crate::session::{Row, Session, number, text};
 use crate::spool::Wanted;
 use crate::table::Table;
 
@@ -15,7 +15,7 @@ use crate::table::Table;
 pub(super) struct LargeRow {
     /// The FROM and WHERE that name it.
     place: String,
-    columns: Vec<pieces::Column>,
+    columns: Vec<CopyColumn>,
 }
 
 /// Those among the named rows. A table that is too small for them is not asked.
@@ -33,7 +33,7 @@ pub(super) async fn find(
     };
     let what = format!("looking for large values in table `{}`", table.label);
     let found = production.rows(&what, sql).await?;
-    let row = |row: &crate::session::Row| {
+    let row = |row: &Row| {
         let mut place = 0;
         let columns = table.columns.iter().map(|column| {
             let large = column.cut.and_then(|cut| {
@@ -42,7 +42,7 @@ pub(super) async fn find(
                 (length > LARGE).then_some((cut, length))
             });
             let name = column.quoted.clone();
-            pieces::Column { name, large }
+            CopyColumn { name, large }
         });
         LargeRow {
             columns: columns.collect(),
@@ -67,7 +67,7 @@ pub(super) async fn send(
     let what = format!("reading a large row of table `{}`", table.label);
     let failed = |error: PieceError| DeltaError::statement(what.as_str(), &label, error);
     let conn = production.postgres().ok_or_else(not_postgres)?;
-    let mut pieces = pieces::LargeRow::begin(conn, &row.columns, &row.place)
+    let mut pieces = CopyRow::begin(conn, &row.columns, &row.place)
         .await
         .map_err(failed)?;
     let mut bytes = 0;
